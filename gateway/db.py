@@ -1,0 +1,152 @@
+"""The database: what every table shares, and how a transaction begins."""
+
+from __future__ import annotations
+
+import enum
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Enum,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import IntegrityError as IntegrityError  # Services catch it without knowing the driver.
+from sqlalchemy.exc import OperationalError as OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+SQLITE_BUSY_SECONDS = 60
+"""How long a transaction waits for another process to finish writing."""
+
+MONEY_SCALE = Decimal(10_000)
+"""Prices are kept as whole ten-thousandths, since SQLite has no decimal numbers."""
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also where the database forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; expected an aware time")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact price with up to four digits after the point."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value * MONEY_SCALE)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value) / MONEY_SCALE
+
+
+class Base(DeclarativeBase):
+    """Constraints have names, so that a migration can speak of them; enums are stored by value."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it so)
+        datetime: UTCDateTime,
+        Decimal: Money,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        enum.Enum: Enum(
+            enum.Enum,
+            native_enum=False,
+            length=40,
+            values_callable=lambda members: [member.value for member in members],
+        ),
+    }
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+class Database:
+    """One database and its connections. Threads share it; each opens its own transactions."""
+
+    def __init__(self, url: str, *, connections: int = 20) -> None:
+        """:param connections: how many stay open; ten more are opened while there is need."""
+        self.url: URL = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine: Engine = create_engine(
+            self.url,
+            pool_size=connections,
+            max_overflow=10,
+            pool_timeout=60,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args={"timeout": SQLITE_BUSY_SECONDS} if self.is_sqlite else {},
+        )
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writing = self.engine.execution_options(gateway_writes=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that commits at the end of the block, or not at all."""
+        with self.write_session() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One unchanging view of the data; nothing that is changed here is kept."""
+        with self.read_session() as session:
+            yield session
+
+    def write_session(self) -> Session:
+        """A session whose transactions take the write lock at once, so that none waits half done."""
+        return Session(self._writing, expire_on_commit=False)
+
+    def read_session(self) -> Session:
+        return Session(self.engine, expire_on_commit=False)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # Transactions begin when we say so, not when the driver guesses.
+    cursor = connection.cursor()
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("gateway_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,48 @@
+"""What the database holds: typed columns, and what a row can say of itself."""
+
+from gateway.models.access import APIKey, IdempotencyKey, Role, User
+from gateway.models.account import Account, AccountType
+from gateway.models.catalog import (
+    UNLIMITED,
+    ApplicationInstance,
+    OfferPath,
+    PlanKind,
+    PlanResource,
+    ResourceKind,
+    ResourceRate,
+    ResourceType,
+    ServicePlan,
+    ServiceTemplate,
+    SubscriptionPeriod,
+)
+from gateway.models.subscription import Subscription, SubscriptionResource, SubscriptionStatus
+from gateway.models.upgrade import LIVE, Upgrade, UpgradeBatch, UpgradeEvent, UpgradeStatus, UpgradeStep
+
+__all__ = [
+    "LIVE",
+    "UNLIMITED",
+    "APIKey",
+    "Account",
+    "AccountType",
+    "ApplicationInstance",
+    "IdempotencyKey",
+    "OfferPath",
+    "PlanKind",
+    "PlanResource",
+    "ResourceKind",
+    "ResourceRate",
+    "ResourceType",
+    "Role",
+    "ServicePlan",
+    "ServiceTemplate",
+    "Subscription",
+    "SubscriptionPeriod",
+    "SubscriptionResource",
+    "SubscriptionStatus",
+    "Upgrade",
+    "UpgradeBatch",
+    "UpgradeEvent",
+    "UpgradeStatus",
+    "UpgradeStep",
+    "User",
+]

@@ -1,0 +1,167 @@
+"""Upgrades: the queue, what became of each, and what happened on the way."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from gateway.db import Base, utcnow
+from gateway.models.account import Account
+from gateway.models.catalog import ServicePlan
+from gateway.models.subscription import Subscription
+
+
+class UpgradeStatus(enum.Enum):
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    COMPLETED_WITH_WARNINGS = "completed_with_warnings"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+LIVE = (UpgradeStatus.PENDING, UpgradeStatus.IN_PROGRESS)
+"""The states in which an upgrade still has a future."""
+
+
+class UpgradeStep(enum.Enum):
+    """How far an upgrade in progress has come."""
+
+    CHECKING = "checking"
+    SUBMITTING = "submitting"
+    WAITING = "waiting"
+    VERIFYING = "verifying"
+
+
+class UpgradeBatch(Base):
+    """What one Finish creates."""
+
+    __tablename__ = "upgrade_batch"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    """The vendor who asked for it; it is seen by that vendor and those above it."""
+    requested_by: Mapped[str] = mapped_column(String(200))
+    """Who asked, in words, such as the name of an API key."""
+    target_plan_id: Mapped[str] = mapped_column(ForeignKey("service_plan.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+    target_plan: Mapped[ServicePlan] = relationship()
+
+
+class Upgrade(Base):
+    """One upgrade operation; it outlives the request that asked for it."""
+
+    __tablename__ = "upgrade"
+    __table_args__ = (
+        Index(
+            "uq_upgrade_live_subscription",
+            "subscription_id",
+            unique=True,
+            sqlite_where=text("status IN ('pending', 'in_progress')"),
+            postgresql_where=text("status IN ('pending', 'in_progress')"),
+        ),
+        Index(
+            "uq_upgrade_tenant_in_progress",
+            "microsoft_tenant_id",
+            unique=True,
+            sqlite_where=text("status = 'in_progress'"),
+            postgresql_where=text("status = 'in_progress'"),
+        ),
+        Index(
+            "ix_upgrade_pending",
+            "id",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_upgrade_in_progress",
+            "due_at",
+            sqlite_where=text("status = 'in_progress'"),
+            postgresql_where=text("status = 'in_progress'"),
+        ),
+        Index("ix_upgrade_batch_id_status_id", "batch_id", "status", "id"),
+        Index("ix_upgrade_subscription_id_id", "subscription_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("upgrade_batch.id"))
+    subscription_id: Mapped[str] = mapped_column(ForeignKey("subscription.id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    microsoft_tenant_id: Mapped[str] = mapped_column(String(64))
+    """Microsoft refuses two changes of one tenant at a time, and so does an index of this table."""
+    application_instance_id: Mapped[str] = mapped_column(ForeignKey("application_instance.id"))
+    source_plan_id: Mapped[str] = mapped_column(ForeignKey("service_plan.id"))
+    target_plan_id: Mapped[str] = mapped_column(ForeignKey("service_plan.id"))
+
+    status: Mapped[UpgradeStatus] = mapped_column(default=UpgradeStatus.PENDING)
+    step: Mapped[UpgradeStep | None]
+    """Set while in progress, and kept as the last one reached."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Tries of the present step that failed; each step starts anew."""
+    due_at: Mapped[datetime | None]
+    """When the engine looks at it next."""
+    waiting_for: Mapped[str | None] = mapped_column(String(200))
+    """Why nothing happens until then, in words."""
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_expires_at: Mapped[datetime | None]
+    """After this moment another worker may take it over."""
+
+    request_id: Mapped[UUID] = mapped_column(default=uuid4)
+    """Sent as MS-RequestId with every attempt, so that a retry is not a second upgrade."""
+    correlation_id: Mapped[UUID] = mapped_column(default=uuid4)
+    source_offer_id: Mapped[str | None] = mapped_column(String(100))
+    """What Microsoft said the subscription was before, when that was checked."""
+    source_microsoft_subscription_id: Mapped[str | None] = mapped_column(String(64))
+    source_sku_id: Mapped[str | None] = mapped_column(String(64))
+    """The license that users held before, by its id in the customer's directory."""
+    target_offer_id: Mapped[str | None] = mapped_column(String(100))
+    quantity: Mapped[int | None]
+    transition_type: Mapped[str | None] = mapped_column(String(50))
+    intended_at: Mapped[datetime | None]
+    """Committed before the request leaves: from here on it may have reached Microsoft."""
+    operation_id: Mapped[str | None] = mapped_column(String(64))
+    submitted_at: Mapped[datetime | None]
+    """When Microsoft was known to have accepted it."""
+
+    reason_code: Mapped[str | None] = mapped_column(String(60))
+    reason: Mapped[str | None] = mapped_column(Text)
+    remedy: Mapped[str | None] = mapped_column(Text)
+
+    scheduled_at: Mapped[datetime] = mapped_column(default=utcnow)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+    batch: Mapped[UpgradeBatch] = relationship()
+    subscription: Mapped[Subscription] = relationship()
+    account: Mapped[Account] = relationship()
+    source_plan: Mapped[ServicePlan] = relationship(foreign_keys=[source_plan_id])
+    target_plan: Mapped[ServicePlan] = relationship(foreign_keys=[target_plan_id])
+    events: Mapped[list[UpgradeEvent]] = relationship(order_by="UpgradeEvent.id")
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+
+class UpgradeEvent(Base):
+    """What happened to an upgrade, and when: the lines of its timeline."""
+
+    __tablename__ = "upgrade_event"
+    __table_args__ = (Index("ix_upgrade_event_upgrade_id_id", "upgrade_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    upgrade_id: Mapped[int] = mapped_column(ForeignKey("upgrade.id"))
+    at: Mapped[datetime] = mapped_column(default=utcnow)
+    name: Mapped[str] = mapped_column(String(40))
+    """Stable, such as `claimed`, `submitting`, `retry`, `completed`."""
+    detail: Mapped[str | None] = mapped_column(Text)
+    attempt: Mapped[int] = mapped_column(default=0)
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    """Microsoft's MS-RequestId of the call that it speaks of."""
+    correlation_id: Mapped[str | None] = mapped_column(String(64))
