@@ -125,6 +125,8 @@ class Upgrade(Base):
     intended_at: Mapped[datetime | None]
     """Committed before the request leaves: from here on it may have reached Microsoft."""
     operation_id: Mapped[str | None] = mapped_column(String(64))
+    target_microsoft_subscription_id: Mapped[str | None] = mapped_column(String(64))
+    """Where a legacy upgrade put the seats; None when Microsoft kept the subscription."""
     submitted_at: Mapped[datetime | None]
     """When Microsoft was known to have accepted it."""
 

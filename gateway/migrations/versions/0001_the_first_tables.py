@@ -287,6 +287,7 @@ def upgrade() -> None:
         sa.Column("transition_type", sa.String(length=50), nullable=True),
         sa.Column("intended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("operation_id", sa.String(length=64), nullable=True),
+        sa.Column("target_microsoft_subscription_id", sa.String(length=64), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason_code", sa.String(length=60), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
