@@ -22,8 +22,8 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import IntegrityError as IntegrityError  # Services catch it without knowing the driver.
-from sqlalchemy.exc import OperationalError as OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -32,6 +32,9 @@ SQLITE_BUSY_SECONDS = 60
 
 MONEY_SCALE = Decimal(10_000)
 """Prices are kept as whole ten-thousandths, since SQLite has no decimal numbers."""
+
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+"""What a database raises that cannot be reached, is full, or has no connection to spare: try again later."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):

@@ -1,0 +1,6 @@
+"""Runs upgrades: claims them from the table that is the queue, and carries each out step by step."""
+
+from gateway.engine.clients import PartnerCenterClients
+from gateway.engine.engine import Engine
+
+__all__ = ["Engine", "PartnerCenterClients"]

@@ -1,0 +1,114 @@
+"""The first step: what was eligible when it was scheduled must still be so when it starts."""
+
+from __future__ import annotations
+
+from gateway.engine.context import EngineContext, Work
+from gateway.engine.generation import Generation
+from gateway.engine.legacy import Legacy
+from gateway.engine.new_commerce import NewCommerce
+from gateway.engine.outcome import Outcome, fail, move_on
+from gateway.models import UpgradeStep
+from gateway.partner_center import (
+    MicrosoftSubscription,
+    SubscriptionStatus,
+    is_new_commerce_offer,
+    same_offer,
+)
+from gateway.services.eligibility import PlanFacts, SubscriptionFacts, ViolationCode, check
+from gateway.services.facts import FactsReader
+
+
+def generation_of(offer_id: str) -> Generation:
+    return NewCommerce() if is_new_commerce_offer(offer_id) else Legacy()
+
+
+def check_upgrade(work: Work, ctx: EngineContext) -> Outcome:
+    """Ask our own data first, then Microsoft."""
+    with ctx.database.read() as db:
+        facts = FactsReader(db)
+        subscription = facts.subscriptions([work.upgrade.subscription_id])[work.upgrade.subscription_id]
+        target = facts.plan(work.upgrade.target_plan_id)
+    assert target is not None  # A foreign key sees to that.
+    return _check_own_data(work, subscription, target) or _check_microsoft(work, subscription, target)
+
+
+def _check_own_data(work: Work, subscription: SubscriptionFacts, target: PlanFacts) -> Outcome | None:
+    if work.client is None:
+        return fail(
+            "instance_not_configured",
+            f"Settings.config has no application instance {work.instance_name!r}",
+            "Add the instance to applicationInstances, then schedule the upgrade again",
+        )
+    if subscription.service_plan_id != work.upgrade.source_plan_id:
+        return fail(
+            "plan_changed",
+            f"The subscription moved to plan {subscription.service_plan_id} after the upgrade was scheduled",
+            "Schedule the upgrade again from its present plan",
+        )
+    # That an upgrade is in progress is true: it is this one. What Microsoft offers is asked for next.
+    violations = [v for v in check(subscription, target, None) if v.code != ViolationCode.UPGRADE_IN_PROGRESS]
+    if violations:
+        return fail(
+            violations[0].code,
+            "; ".join(v.detail for v in violations),
+            "; ".join(v.remedy for v in violations),
+        )
+    return None
+
+
+def _check_microsoft(work: Work, subscription: SubscriptionFacts, target: PlanFacts) -> Outcome:
+    assert subscription.license is not None  # Else there would have been a violation.
+    assert target.license is not None
+    upgrade = work.upgrade
+    found = work.microsoft.get_subscription(
+        upgrade.microsoft_tenant_id, subscription.microsoft_subscription_id or ""
+    )
+    trouble = _compare(found, subscription.license.offer_id or "", target.license.offer_id or "")
+    if trouble:
+        return trouble
+    upgrade.source_microsoft_subscription_id = found.id
+    upgrade.source_offer_id = found.offer_id
+    choice = generation_of(found.offer_id).choose(work, target.license.offer_id or "")
+    if isinstance(choice, Outcome):
+        return choice
+    return move_on(
+        UpgradeStep.SUBMITTING,
+        "checked",
+        f"{found.quantity} seats of {found.offer_id}, to {choice.offer_id} ({choice.transition_type})",
+        source_microsoft_subscription_id=found.id,
+        source_offer_id=found.offer_id,
+        source_sku_id=_held_license(work, found),
+        target_offer_id=choice.offer_id,
+        transition_type=choice.transition_type,
+        quantity=found.quantity,
+    )
+
+
+def _compare(found: MicrosoftSubscription, source_offer_id: str, target_offer_id: str) -> Outcome | None:
+    """Whether Microsoft has the subscription that our data speaks of."""
+    if found.status is not SubscriptionStatus.ACTIVE:
+        return fail(
+            "subscription_status_not_active",
+            f"The subscription is {found.status_text} at Microsoft; only an active one can be upgraded",
+            "Activate the subscription at Microsoft, then schedule the upgrade again",
+        )
+    if same_offer(found.offer_id, target_offer_id):
+        return fail(
+            "already_upgraded_at_microsoft",
+            f"The subscription has the target offer {found.offer_id} at Microsoft already; nothing was sent",
+            "Import the catalog, so that the subscription has the plan that matches",
+        )
+    if not same_offer(found.offer_id, source_offer_id):
+        return fail(
+            "offer_differs_at_microsoft",
+            f"The subscription has offer {found.offer_id} at Microsoft; its plan says {source_offer_id}",
+            "Import the catalog, or correct the subscription at Microsoft, then schedule the upgrade again",
+        )
+    return None
+
+
+def _held_license(work: Work, found: MicrosoftSubscription) -> str | None:
+    """The id that the users' license has in the directory, to see later whether it was taken from them."""
+    if not work.microsoft.supports_users:
+        return None
+    return work.microsoft.get_provisioning_status(work.upgrade.microsoft_tenant_id, found.id).sku_id

@@ -1,0 +1,127 @@
+"""Carries one upgrade forward. Safe to run again at any point: what was done is in the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from gateway.db import DATABASE_AWAY
+from gateway.engine.checking import check_upgrade
+from gateway.engine.context import EngineContext, LeaseLostError, Work
+from gateway.engine.following import verify, wait
+from gateway.engine.outcome import Outcome, again, fail
+from gateway.engine.pace import jittered, retry_pause
+from gateway.engine.submitting import submit
+from gateway.models import UpgradeStep
+from gateway.partner_center import (
+    BusyError,
+    PartnerCenterError,
+    RefusedError,
+    SignInError,
+    ThrottledError,
+    UnavailableError,
+)
+
+log = logging.getLogger(__name__)
+
+SIGN_IN_PAUSE = 60.0
+"""Seconds after which a sign-in that Microsoft refused is tried again: an administrator has to act first."""
+
+DATABASE_PAUSE = 2.0
+"""Seconds after which work goes on that the database could not take."""
+
+STEPS: dict[UpgradeStep, Callable[[Work, EngineContext], Outcome]] = {
+    UpgradeStep.CHECKING: check_upgrade,
+    UpgradeStep.SUBMITTING: submit,
+    UpgradeStep.WAITING: wait,
+    UpgradeStep.VERIFYING: verify,
+}
+
+
+def advance(upgrade_id: int, ctx: EngineContext) -> float | None:
+    """Do what can be done now; the seconds until there is more to do, or None when nothing is left.
+
+    It stops between two steps when the engine is stopping: the next worker goes on there.
+    """
+    try:
+        return _advance(upgrade_id, ctx)
+    except LeaseLostError as exc:
+        log.warning("Lease lost: %s", exc)
+        return None
+    except DATABASE_AWAY:
+        log.exception("Database does not answer: upgrade=%s", upgrade_id)
+        return DATABASE_PAUSE
+
+
+def _advance(upgrade_id: int, ctx: EngineContext) -> float | None:
+    while not ctx.stopping.is_set():
+        work = ctx.load(upgrade_id)
+        if work is None:
+            return None
+        try:
+            outcome = ctx.record(upgrade_id, _step(work, ctx))
+        except (LeaseLostError, *DATABASE_AWAY):
+            raise
+        except Exception as exc:  # A mistake of ours must end one upgrade, not the engine.
+            log.exception("Unexpected error: upgrade=%s step=%s", upgrade_id, work.upgrade.step)
+            detail = f"Unexpected error in the gateway ({type(exc).__name__}), see its log"
+            outcome = ctx.record(upgrade_id, _retry(work, ctx, detail))
+        if outcome.finish:
+            return None
+        if outcome.after:
+            return outcome.after
+    return 0.0
+
+
+def _step(work: Work, ctx: EngineContext) -> Outcome:
+    """One step, or what its failure means."""
+    paused = ctx.pauses.seconds_left(work.instance_name, ctx.clock())
+    if paused:
+        return again(paused, "Microsoft asked for a pause between calls")
+    step = work.upgrade.step or UpgradeStep.CHECKING
+    try:
+        outcome = STEPS[step](work, ctx)
+    except PartnerCenterError as exc:
+        return _react(work, ctx, exc)
+    ctx.clients.note_success(work.instance_name)
+    return outcome
+
+
+def _react(work: Work, ctx: EngineContext, exc: PartnerCenterError) -> Outcome:
+    """What each kind of error means for an upgrade: try later, give up, or wait for an administrator."""
+    if isinstance(exc, RefusedError):
+        outcome = _refused(work, ctx, exc)
+    elif isinstance(exc, ThrottledError):
+        ctx.pauses.pause(work.instance_name, ctx.clock() + timedelta(seconds=exc.retry_after))
+        outcome = again(jittered(exc.retry_after), f"Microsoft asked for a pause: {exc}", event="throttled")
+    elif isinstance(exc, BusyError):
+        outcome = again(
+            jittered(exc.retry_after), f"Microsoft is busy with the customer: {exc}", event="busy"
+        )
+    elif isinstance(exc, SignInError):
+        ctx.clients.note_trouble(work.instance_name, exc)
+        outcome = again(jittered(SIGN_IN_PAUSE), f"Sign-in at Microsoft fails: {exc}", event="sign_in_failed")
+    else:
+        assert isinstance(exc, UnavailableError)
+        ctx.clients.note_trouble(work.instance_name, exc)
+        outcome = _retry(work, ctx, f"Microsoft does not answer: {exc}")
+    return replace(outcome, request_id=exc.request_id or None)
+
+
+def _refused(work: Work, ctx: EngineContext, exc: RefusedError) -> Outcome:
+    if work.upgrade.step in (UpgradeStep.WAITING, UpgradeStep.VERIFYING):
+        return _retry(work, ctx, f"Microsoft refuses to tell: {exc}")  # It was accepted, so its end matters.
+    return fail(
+        "refused_by_microsoft",
+        f"Microsoft refused: {exc}",
+        "Look at the subscription in Partner Center, then schedule the upgrade again",
+    )
+
+
+def _retry(work: Work, ctx: EngineContext, detail: str) -> Outcome:
+    """Try again later. What Microsoft has accepted is followed as long as the time allows."""
+    pause = retry_pause(ctx.app.upgrade_poll_interval_seconds, work.upgrade.attempts)
+    is_accepted = work.upgrade.step in (UpgradeStep.WAITING, UpgradeStep.VERIFYING)
+    return replace(again(pause, detail, event="retry"), counts=not is_accepted)
