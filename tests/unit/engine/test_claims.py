@@ -1,0 +1,171 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from gateway.engine.claims import Claims
+from gateway.models import Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
+from tests.factories import NOW, Factories
+
+LEASE = timedelta(seconds=30)
+
+
+@pytest.fixture
+def make(database):
+    """Rows that are committed, so that claims in transactions of their own see them."""
+
+    def make(build):
+        with database.write() as db:
+            return build(Factories(db))
+
+    return make
+
+
+@pytest.fixture
+def claims(database):
+    return Claims(database, "node:one", LEASE, lambda: NOW)
+
+
+def claims_of(database, owner, now=NOW):
+    return Claims(database, owner, LEASE, lambda: now)
+
+
+def read(database, upgrade_id):
+    with database.read() as db:
+        return db.get_one(Upgrade, upgrade_id)
+
+
+def many(count):
+    def build(factories):
+        batch = factories.batch()
+        plan = factories.service_plan()
+        return [
+            factories.upgrade(
+                factories.subscription(plan=plan), target_plan=batch.target_plan, batch=batch
+            ).id
+            for _ in range(count)
+        ]
+
+    return build
+
+
+class TestClaim:
+    def test_it_takes_the_oldest_first_and_leaves_a_trace(self, database, claims, make):
+        ids = make(many(3))
+
+        assert claims.claim(2) == ids[:2]
+
+        first = read(database, ids[0])
+        assert (first.status, first.step) == (UpgradeStatus.IN_PROGRESS, UpgradeStep.CHECKING)
+        assert (first.lease_owner, first.lease_expires_at) == ("node:one", NOW + LEASE)
+        assert (first.started_at, first.due_at) == (NOW, NOW)
+        assert read(database, ids[2]).status is UpgradeStatus.PENDING
+        with database.read() as db:
+            names = db.scalars(select(UpgradeEvent.name).where(UpgradeEvent.upgrade_id == ids[0])).all()
+        assert names == ["started"]
+
+    def test_it_counts_what_others_have_in_progress(self, database, claims, make):
+        make(many(5))
+        claims_of(database, "other:two").claim(3)
+
+        assert len(claims.claim(4)) == 1
+        assert claims.claim(4) == []
+
+    def test_a_lower_limit_claims_nothing_until_enough_have_ended(self, database, claims, make):
+        make(many(5))
+        claims.claim(4)
+
+        assert claims.claim(2) == []
+
+    def test_it_takes_one_at_a_time_of_a_customer(self, database, claims, make):
+        def build(factories):
+            customer = factories.customer()
+            plan = factories.service_plan()
+            mine = [factories.upgrade(factories.subscription(plan, account=customer)).id for _ in range(3)]
+            return mine, factories.upgrade().id
+
+        mine, other = make(build)
+
+        assert claims.claim(10) == [mine[0], other]
+        assert claims.claim(10) == []
+
+    def test_a_customer_with_many_upgrades_does_not_hide_the_others(self, claims, make, monkeypatch):
+        monkeypatch.setattr("gateway.engine.claims.LOOK_AHEAD", 1)
+
+        def build(factories):
+            customer = factories.customer()
+            plan = factories.service_plan()
+            for _ in range(10):
+                factories.upgrade(factories.subscription(plan, account=customer))
+            return [factories.upgrade().id for _ in range(2)]
+
+        others = make(build)
+
+        assert set(others) < set(claims.claim(3))
+
+    def test_what_is_canceled_is_not_taken(self, claims, make):
+        make(lambda factories: factories.upgrade(status=UpgradeStatus.CANCELED))
+
+        assert claims.claim(10) == []
+
+    def test_several_at_once_never_exceed_the_limit_together(self, database, make):
+        make(many(40))
+        taken = []
+        start = threading.Barrier(6)
+
+        def work(number):
+            start.wait()
+            for _ in range(4):
+                taken.extend(claims_of(database, f"node:{number}").claim(10))
+
+        threads = [threading.Thread(target=work, args=[n]) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+        assert len(taken) == len(set(taken)) == 10
+
+
+class TestAdopt:
+    def test_it_takes_over_what_was_released_and_what_has_expired(self, database, make):
+        ids = make(many(3))
+        old = claims_of(database, "node:old")
+        old.claim(3)
+        old.release([ids[0]])
+        later = NOW + LEASE + timedelta(seconds=1)
+        new = claims_of(database, "node:new", later)
+        with database.write() as db:
+            db.get_one(Upgrade, ids[2]).lease_expires_at = later + LEASE
+
+        assert new.adopt() == ids[:2]
+
+        assert read(database, ids[0]).lease_owner == "node:new"
+        assert read(database, ids[2]).lease_owner == "node:old"
+
+    def test_it_leaves_leases_alone_that_are_kept(self, database, claims, make):
+        make(many(1))
+        old = claims_of(database, "node:old", NOW + LEASE)
+        old.claim(1)
+        old.renew()
+
+        assert claims_of(database, "node:new", NOW + LEASE + timedelta(seconds=1)).adopt() == []
+
+    def test_a_successor_on_the_same_node_need_not_wait_for_leases_to_expire(self, database, make):
+        ids = make(many(2))
+        claims_of(database, "node:dead").claim(1)
+        claims_of(database, "node_2:alive").claim(2)
+        new = claims_of(database, "node:new")
+
+        assert new.release_those_of_the_dead("node") == 1
+        assert new.adopt() == ids[:1]
+
+
+class TestDueTimes:
+    def test_it_tells_those_of_this_worker_only(self, database, claims, make):
+        ids = make(many(2))
+        claims.claim(1)
+        claims_of(database, "node:two").claim(2)
+
+        assert claims.due_times() == {ids[0]: NOW}
