@@ -31,7 +31,6 @@ _APPLICATION_ONLY = 900329
 _WAIT_TEXT = re.compile(r"again in ([0-9]{1,9}) second", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w.-]+")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 _SIGN_IN_REMEDIES = {
     900420: (
@@ -118,7 +117,8 @@ def printable(text: str, secrets: tuple[str, ...]) -> str:
     """Text of a server made fit for messages and logs: one line, not endless, no secret, no token."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
-    return _UNPRINTABLE.sub(" ", _JSON_WEB_TOKEN.sub("***", text)).strip()[:MAX_DESCRIPTION]
+    short = _JSON_WEB_TOKEN.sub("***", text).strip()[:MAX_DESCRIPTION]
+    return "".join(character if character.isprintable() else " " for character in short)
 
 
 def pause_asked_for(answer: Answer, description: str = "") -> float | None:
