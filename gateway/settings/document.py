@@ -20,6 +20,8 @@ from gateway.settings.errors import Problem, SettingsError, shortened
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 16
 """The deepest element of a valid file is on level 6; a bound keeps the recursion below small."""
+MAX_ELEMENTS = 10_000
+"""So that a file that is no Settings.config does not hold up the pool."""
 
 ENCODINGS = ("utf-8", "utf-16", "us-ascii")
 
@@ -86,6 +88,7 @@ class _Scanner:
     def __init__(self, file: str) -> None:
         self.root = _Node("", 0)
         self._open = [self.root]
+        self._count = 0
         self._file = file
         self._parser = expat.ParserCreate("utf-8")
         self._parser.XmlDeclHandler = self._declaration
@@ -113,6 +116,9 @@ class _Scanner:
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
         if len(self._open) > MAX_DEPTH:
             raise self._refusal(f"<{shortened(name)}>", f"at most {MAX_DEPTH} levels", "is nested too deep")
+        self._count += 1
+        if self._count > MAX_ELEMENTS:
+            raise self._refusal("the file", f"at most {MAX_ELEMENTS} elements", "has too many elements")
         node = _Node(name, self._parser.CurrentLineNumber)
         self._open[-1].children.append(node)
         self._open.append(node)

@@ -21,7 +21,7 @@ from gateway.settings.base import kind_of, xml_name
 
 ROOT = Path(__file__).parents[3]
 
-SECTIONS = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "appSettings": AppSettings,
     "connectionStrings": GatewaySettings,
     "applicationInstances": InstanceSettings,
