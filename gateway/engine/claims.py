@@ -165,6 +165,9 @@ def _next_in_line(db: Session, wanted: int) -> list[int]:
             ),
         )
         .order_by(Upgrade.id)
+        .with_for_update(
+            of=Upgrade, skip_locked=True
+        )  # What is being cancelled at this moment is left alone.
     )
     by_tenant: dict[str, int] = {}
     last = 0

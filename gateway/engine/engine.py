@@ -39,7 +39,7 @@ HOUSEKEEPING_THREADS = 2
 class Engine:
     """Carries out pending upgrades, at most the limit of its settings at once.
 
-    Start it once. After `stop_claiming` it never works again; a new worker has a new engine.
+    After a hand-over it can be started again, for the case that nobody came to take the work over.
     """
 
     def __init__(
@@ -63,13 +63,18 @@ class Engine:
         self._look_wanted = threading.Event()
         self._signal = threading.Event()
         self._heartbeat_at: datetime | None = None
-        self._dispatcher = threading.Thread(target=self._dispatch, name="engine-dispatcher", daemon=True)
+        self._dispatcher: threading.Thread | None = None
         self._scheduler = self._make_scheduler()
 
     def start(self) -> None:
         """Begin to work. Earlier workers of this node must be gone or have handed over."""
+        if self._is_dispatching():
+            return
         freed = self._claims.release_those_of_the_dead(self._node)
-        self._scheduler.start()
+        self._context.stopping.clear()
+        if not self._scheduler.running:
+            self._scheduler.start()
+        self._dispatcher = threading.Thread(target=self._dispatch, name="engine-dispatcher", daemon=True)
         self._dispatcher.start()
         log.info("Engine started: limit=%s taken_over=%s", self._limit, freed)
 
@@ -88,7 +93,7 @@ class Engine:
         """
         self.stop_claiming()
         deadline = monotonic() + timeout
-        if self._dispatcher.is_alive():
+        if self._dispatcher is not None:
             self._dispatcher.join(timeout)
         is_idle = self._agenda.wait_until_idle(max(0.0, deadline - monotonic()))
         busy = self._agenda.busy()
@@ -113,7 +118,7 @@ class Engine:
             "running": counts.get(UpgradeStatus.IN_PROGRESS, 0),
             "pending": counts.get(UpgradeStatus.PENDING, 0),
             "busy": len(self._agenda.busy()),
-            "started": self._dispatcher.is_alive(),
+            "started": self._is_dispatching(),
             "stopping": self._context.stopping.is_set(),
             "last_heartbeat_at": self._heartbeat_at,
         }
@@ -123,6 +128,9 @@ class Engine:
         self.stop_claiming()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    def _is_dispatching(self) -> bool:
+        return self._dispatcher is not None and self._dispatcher.is_alive()
 
     def _make_scheduler(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(
