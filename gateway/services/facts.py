@@ -13,6 +13,7 @@ from gateway.models import (
     Account,
     PlanKind,
     PlanResource,
+    ResourceKind,
     ResourceType,
     ServicePlan,
     ServiceTemplate,
@@ -119,22 +120,25 @@ class FactsReader:
         return self._resources([row._tuple() for row in self._db.execute(query)])
 
     def _resources(self, rows: list[tuple[str, int, int]]) -> dict[str, list[ResourceFacts]]:
-        """Join owner, resource type and limit; types are few, so each is read once for a chunk."""
+        """Give each owner its resources; rows are owner, resource type and limit.
+
+        Types are few beside the rows, so that each is read once, and equal facts are one object.
+        """
         types = self._types({type_id for _, type_id, _ in rows})
         known: dict[tuple[int, int], ResourceFacts] = {}
         found: defaultdict[str, list[ResourceFacts]] = defaultdict(list)
         for owner, type_id, limit in sorted(rows):
             if (type_id, limit) not in known:
-                of = types[type_id]
-                known[type_id, limit] = ResourceFacts(of.key, of.name, of.kind, of.offer_id, limit)
+                known[type_id, limit] = ResourceFacts(*types[type_id], limit)
             found[owner].append(known[type_id, limit])
         return found
 
-    def _types(self, ids: Collection[int]) -> dict[int, ResourceType]:
-        found: dict[int, ResourceType] = {}
+    def _types(self, ids: Collection[int]) -> dict[int, tuple[str, str, ResourceKind, str | None]]:
+        columns = ResourceType.key, ResourceType.name, ResourceType.kind, ResourceType.offer_id
+        found: dict[int, tuple[str, str, ResourceKind, str | None]] = {}
         for chunk in chunks(sorted(ids)):
-            for row in self._db.scalars(select(ResourceType).where(ResourceType.id.in_(chunk))):
-                found[row.id] = row
+            for row in self._db.execute(select(ResourceType.id, *columns).where(ResourceType.id.in_(chunk))):
+                found[row.id] = (row.key, row.name, row.kind, row.offer_id)
         return found
 
 
