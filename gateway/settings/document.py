@@ -53,7 +53,7 @@ def read_document(data: bytes, file: str, root: str) -> Element:
     expected = f"<{root}> as the outermost element"
     if not text.strip():
         raise SettingsError([Problem(file, None, "the file", "", expected, "is empty")])
-    skeleton = _scan(text, file)
+    skeleton = _Scanner(file).run(text)
     document = xmltodict.parse(text, force_list=True)
     element = _overlay(skeleton, document[skeleton.name][0], file)
     if element.name != root:
@@ -131,10 +131,6 @@ class _Scanner:
     ) -> SettingsError:
         line = line or self._parser.CurrentLineNumber
         return SettingsError([Problem(self._file, line, key, "", allowed, fault, column)])
-
-
-def _scan(text: str, file: str) -> _Node:
-    return _Scanner(file).run(text)
 
 
 def _overlay(node: _Node, value: dict[str, Any] | str | None, file: str) -> Element:
