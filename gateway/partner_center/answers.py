@@ -17,9 +17,8 @@ from gateway.partner_center.errors import (
     ThrottledError,
     UnavailableError,
 )
-from gateway.partner_center.reading import Record, UnreadableError, is_integer, parse_record
+from gateway.partner_center.reading import Record, UnreadableError, is_integer, parse_record, printable
 
-MAX_DESCRIPTION = 1024
 LONGEST_PAUSE = 3600.0
 """Seconds; nobody waits longer before looking again, whatever the answer asks for."""
 
@@ -30,7 +29,6 @@ _APPLICATION_ONLY = 900329
 
 _WAIT_TEXT = re.compile(r"again in ([0-9]{1,9}) second", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w.-]+")
 
 _SIGN_IN_REMEDIES = {
     900420: (
@@ -111,14 +109,6 @@ def _read_fault(answer: Answer) -> tuple[int | None, str]:
 def fault_code(value: Any) -> int | None:
     text = Record({"code": value}).text("code")
     return int(text) if is_integer(text) else None
-
-
-def printable(text: str, secrets: tuple[str, ...]) -> str:
-    """Text of a server made fit for messages and logs: one line, not endless, no secret, no token."""
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    short = _JSON_WEB_TOKEN.sub("***", text).strip()[:MAX_DESCRIPTION]
-    return "".join(character if character.isprintable() else " " for character in short)
 
 
 def pause_asked_for(answer: Answer, description: str = "") -> float | None:

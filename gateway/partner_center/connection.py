@@ -8,14 +8,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
 
 from gateway.partner_center.errors import UnavailableError
-from gateway.partner_center.reading import UnreadableError
+from gateway.partner_center.reading import UnreadableError, printable
 
 log = logging.getLogger(__name__)
 
@@ -100,16 +98,16 @@ class Connection:
         :raises UnavailableError: if no whole answer arrived
         """
         if self._http.is_closed:
-            raise UnavailableError(f"{request.name}: the client is closed", may_have_been_done=False)
+            raise _unanswered(request, "the client is closed", may_have_been_done=False)
         try:
             return self._exchange(request)
         except UnreadableError as exc:
-            raise UnavailableError(f"{request.name}: {exc}") from exc
+            raise _unanswered(request, str(exc)) from exc
         except _NOT_SENT as exc:
-            raise UnavailableError(f"{request.name}: {_describe(exc)}", may_have_been_done=False) from exc
+            raise _unanswered(request, _describe(exc), may_have_been_done=False) from exc
         except (httpx2.HTTPError, RuntimeError, ValueError) as exc:
             # ValueError covers headers that cannot be decoded, RuntimeError a client closed in between.
-            raise UnavailableError(f"{request.name}: {_describe(exc)}") from exc
+            raise _unanswered(request, _describe(exc)) from exc
 
     def _exchange(self, request: Request) -> Answer:
         limits = request.timeout or self._timeouts
@@ -137,14 +135,6 @@ class Connection:
     def close(self) -> None:
         self._http.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 def _read(response: httpx2.Response, deadline: float) -> bytes:
     body = bytearray()
@@ -157,9 +147,17 @@ def _read(response: httpx2.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
+def _unanswered(request: Request, reason: str, *, may_have_been_done: bool = True) -> UnavailableError:
+    return UnavailableError(
+        printable(f"{request.name}: {reason}", request.secrets),
+        may_have_been_done=may_have_been_done,
+        request_id=request.headers.get("MS-RequestId", ""),
+        correlation_id=request.headers.get("MS-CorrelationId", ""),
+    )
+
+
 def _describe(exc: Exception) -> str:
-    """Say what went wrong without the text of the error, which may quote headers."""
-    return f"no answer ({type(exc).__name__})"
+    return f"no answer ({type(exc).__name__}: {exc})"
 
 
 def is_local(url: str) -> bool:

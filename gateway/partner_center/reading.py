@@ -14,6 +14,8 @@ EnumT = TypeVar("EnumT", bound=Enum)
 
 _FRACTION = re.compile(r"\.(\d+)")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+MAX_DESCRIPTION = 1024
+_JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w.-]+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _LARGEST_NUMBER = 2**31 - 1
 """Beyond what any count of seats or code is, and within what every database can hold."""
@@ -63,6 +65,14 @@ def clean(text: str) -> str:
 def snake(text: str) -> str:
     """One spelling for `UpgradeOnly`, `upgrade_only` and `Upgrade only`."""
     return re.sub(r"[\W_]+", "_", _WORD_START.sub("_", clean(text))).strip("_").lower()
+
+
+def printable(text: str, secrets: tuple[str, ...]) -> str:
+    """Text of a server made fit for messages and logs: one line, not endless, no secret, no token."""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    short = _JSON_WEB_TOKEN.sub("***", text).strip()[:MAX_DESCRIPTION]
+    return "".join(character if character.isprintable() else " " for character in short)
 
 
 def is_integer(text: str) -> bool:

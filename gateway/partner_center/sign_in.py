@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from gateway.partner_center.answers import error_for, facts_of, fault_code, printable
+from gateway.partner_center.answers import error_for, facts_of, fault_code
 from gateway.partner_center.connection import Answer, Connection, Request
 from gateway.partner_center.credentials import Credentials
 from gateway.partner_center.errors import PartnerCenterError, SignInError, ThrottledError, UnavailableError
-from gateway.partner_center.reading import Record, UnreadableError, parse_record
+from gateway.partner_center.reading import Record, UnreadableError, parse_record, printable
 
 _USUAL_LIFE = 3600.0
 """Seconds; for an answer that does not say."""

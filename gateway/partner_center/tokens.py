@@ -74,19 +74,18 @@ class TokenSource:
             value, new_refresh_token = self._fetch()
         except BaseException as exc:
             # Whatever it is, those who wait must not wait for ever.
-            self._end(renewal)
+            self._end_renewal()
             renewal.set_exception(exc if isinstance(exc, PartnerCenterError) else _interrupted())
             raise
-        self._end(renewal)
+        self._end_renewal()
         renewal.set_result(value)
         if new_refresh_token and self._on_refresh_token is not None:
             self._on_refresh_token(new_refresh_token)
         return value
 
-    def _end(self, renewal: Future[str]) -> None:
+    def _end_renewal(self) -> None:
         with self._lock:
-            if self._renewal is renewal:
-                self._renewal = None
+            self._renewal = None
 
     def _fetch(self) -> tuple[str, str]:
         """Get a token; return it and, if it came with a new one, the refresh token."""

@@ -1,5 +1,7 @@
 """What goes over the wire with every call, and what comes of each kind of answer."""
 
+import socket
+import threading
 import uuid
 
 import httpx2
@@ -14,7 +16,7 @@ from gateway.partner_center import (
     Timeouts,
     UnavailableError,
 )
-from gateway.partner_center.connection import MAX_ANSWER_BYTES
+from gateway.partner_center.connection import MAX_ANSWER_BYTES, Connection, Request
 from tests.unit.partner_center.helpers import (
     CUSTOMER,
     REFRESH_TOKEN,
@@ -334,6 +336,38 @@ class TestTransport:
     def test_what_broke_on_the_way_may_have_been_done(self, failure):
         assert error_of(failure, UnavailableError).may_have_been_done
 
+    def test_a_call_without_an_answer_still_has_its_ids(self):
+        server = Server(httpx2.ReadTimeout("late"))
+
+        with pytest.raises(UnavailableError, match="ReadTimeout: late") as caught:
+            client_of(server).for_correlation("c").get_customer(CUSTOMER)
+
+        assert caught.value.request_id == server.call.headers["MS-RequestId"]
+        assert caught.value.correlation_id == "c"
+
+    def test_a_failure_that_quotes_the_token_hides_it(self):
+        error = error_of(
+            httpx2.LocalProtocolError("Illegal header value b'Bearer token-1'"), UnavailableError
+        )
+
+        assert "Bearer ***" in str(error)
+
+    def test_a_client_closed_in_between_says_so(self):
+        assert error_of(RuntimeError("closed"), UnavailableError).may_have_been_done
+
+    def test_a_server_that_speaks_no_tls_did_nothing(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = threading.Thread(target=answer_in_plain_text, args=[listener])
+            server.start()
+            address = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            with (
+                PartnerCenterClient(credentials(base_url=address, authority_url=address)) as client,
+                pytest.raises(UnavailableError) as caught,
+            ):
+                client.check_connection()
+            server.join(10)
+        assert not caught.value.may_have_been_done
+
     def test_nothing_listening_is_told_apart(self):
         address = "http://127.0.0.1:1"
         with (
@@ -350,10 +384,27 @@ class TestTransport:
 
         assert str(MAX_ANSWER_BYTES) in str(error_of(httpx2_stream(endless()), UnavailableError))
 
+    def test_an_answer_that_does_not_end_in_time_is_cut_off(self):
+        transport = httpx2.MockTransport(httpx2_stream(iter([b" ", b"{}"])))
+        connection = Connection(Timeouts(total=-1), 1, transport=transport, local=False)
+
+        with pytest.raises(UnavailableError, match="in time") as caught:
+            connection.send(Request(method="GET", url="https://api.example/v1/x", headers={}))
+        assert caught.value.may_have_been_done
+
     def test_an_answer_that_is_no_gzip_is_unreadable(self):
         answer = httpx2_stream(iter([b"not gzip"]), {"Content-Encoding": "gzip"})
 
         assert error_of(answer, UnavailableError).may_have_been_done
+
+
+def answer_in_plain_text(listener):
+    listener.settimeout(10)
+    connection, _ = listener.accept()
+    with connection:
+        connection.settimeout(10)
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
 
 def httpx2_stream(chunks, headers=None):

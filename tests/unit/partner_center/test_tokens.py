@@ -2,12 +2,12 @@
 
 import threading
 import urllib.parse
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx2
 import pytest
 
-from gateway.partner_center import SignInError, ThrottledError, UnavailableError
+from gateway.partner_center import SignInError, ThrottledError, UnavailableError, tokens
 from gateway.partner_center.connection import Connection, Timeouts
 from gateway.partner_center.tokens import TokenSource
 from tests.unit.partner_center.helpers import REFRESH_TOKEN, SECRET, Server, credentials, json_answer
@@ -121,10 +121,10 @@ class TestRenewal:
         server.on_token = slow
         source = make_source()
         with ThreadPoolExecutor(8) as pool:
-            tokens = [pool.submit(source.token) for _ in range(8)]
+            given = [pool.submit(source.token) for _ in range(8)]
             assert asked.wait(10)
             answer.set()
-            assert {token.result(10) for token in tokens} == {"shared"}
+            assert {token.result(10) for token in given} == {"shared"}
         assert len(server.token_requests) == 1
 
     def test_those_who_wait_share_a_failure_too(self, server, make_source):
@@ -146,6 +146,27 @@ class TestRenewal:
             errors = [first.exception(10), second.exception(10)]
         assert renewal is not None
         assert all(isinstance(error, UnavailableError) and not error.may_have_been_done for error in errors)
+
+    def test_an_interrupted_renewal_leaves_nobody_waiting(self, server, make_source):
+        def interrupted(request):
+            raise KeyboardInterrupt
+
+        server.on_token = interrupted
+        source = make_source()
+        with pytest.raises(KeyboardInterrupt):
+            source.token()
+
+        server.on_token = server.give_token
+        assert source.token() == "token-2"
+
+    def test_nobody_waits_for_ever(self, server, make_source, monkeypatch):
+        monkeypatch.setattr(tokens, "LONGEST_WAIT", 0.01)
+        source = make_source()
+        source._renewal = Future()
+
+        with pytest.raises(UnavailableError) as caught:
+            source.token()
+        assert not caught.value.may_have_been_done
 
     def test_the_next_one_tries_again_after_a_failure(self, server, make_source):
         server.on_token = lambda request: httpx2.Response(503)

@@ -15,6 +15,8 @@ from gateway.partner_center import (
     UnavailableError,
     UpgradeType,
 )
+from gateway.partner_center.reading import Record, UnreadableError
+from gateway.partner_center.upgrades import read_upgrade
 from tests.unit.partner_center.helpers import (
     CUSTOMER,
     REQUEST_ID,
@@ -301,6 +303,14 @@ class TestUpgrades:
         assert server.call.extensions["timeout"]["read"] == 180
         assert result.is_upgraded
         assert (result.target_subscription_id, result.upgrade_type) == ("new", "upgrade_only")
+
+    def test_an_entry_too_deep_to_send_back_is_unreadable(self):
+        deep: dict[str, object] = {}
+        for _ in range(100_000):
+            deep = {"a": deep}
+
+        with pytest.raises(UnreadableError):
+            read_upgrade(Record(deep))
 
     def test_a_result_tells_whose_licences_did_not_move(self):
         body = {
