@@ -5,7 +5,7 @@ from gateway.settings.errors import Problem, SettingsError
 from gateway.settings.exchange import dump_settings, restore_settings
 from gateway.settings.instances import InstanceSettings
 from gateway.settings.kinds import format_span, parse_span
-from gateway.settings.models import AppSettings, GatewaySettings, with_simulator
+from gateway.settings.models import AppSettings, GatewaySettings, with_data_folder, with_simulator
 from gateway.settings.pool import (
     FailureSettings,
     PeriodicRestartSettings,
@@ -35,5 +35,6 @@ __all__ = [
     "restore_settings",
     "settings_changes",
     "settings_files",
+    "with_data_folder",
     "with_simulator",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from gateway.settings.base import Settings
 from gateway.settings.instances import CLEAR_SECRETS, InstanceSettings
 from gateway.settings.kinds import Choice, Number, WholeNumber
 from gateway.settings.pool import PoolSettings
-from gateway.settings.urls import DatabaseURL, LinkURL, masked_database_url
+from gateway.settings.urls import DATA_DIRECTORY, DatabaseURL, LinkURL, in_data_folder, masked_database_url
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -67,9 +68,12 @@ class GatewaySettings(Settings):
 
     app: AppSettings = AppSettings()
     database_url: Annotated[str, DatabaseURL()] = Field(
-        default="sqlite:///var/gateway.db",
-        description="The database; a relative file is relative to the folder of Settings.config.",
+        default=f"sqlite:///{DATA_DIRECTORY}/gateway.db",
+        description=f"The database; {DATA_DIRECTORY} is the data folder (`--var`), and a relative file is"
+        " relative to the folder of Settings.config.",
     )
+    written_database_url: str | None = None
+    """The URL before `with_data_folder` put the folder in."""
     application_instances: tuple[InstanceSettings, ...] = ()
     application_pool: PoolSettings = PoolSettings()
     warnings: tuple[str, ...] = ()
@@ -87,13 +91,25 @@ class GatewaySettings(Settings):
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def as_written(self) -> GatewaySettings:
-        """A copy without what `with_simulator` put in."""
+        """A copy without what `with_simulator` and `with_data_folder` put in."""
         instances = tuple(each.as_written() for each in self.application_instances)
-        return self.model_copy(update={"application_instances": instances})
+        url = self.written_database_url or self.database_url
+        return self.model_copy(
+            update={"application_instances": instances, "database_url": url, "written_database_url": None}
+        )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            yield name, masked_database_url(value) if name == "database_url" else value
+            is_url = name in ("database_url", "written_database_url") and value
+            yield name, masked_database_url(value) if is_url else value
+
+
+def with_data_folder(settings: GatewaySettings, folder: Path) -> GatewaySettings:
+    """A copy whose database lies in this folder, where its URL leaves that open."""
+    if settings.written_database_url is not None:
+        return settings
+    url = in_data_folder(settings.database_url, folder)
+    return settings.model_copy(update={"database_url": url, "written_database_url": settings.database_url})
 
 
 def with_simulator(settings: GatewaySettings, url: str) -> GatewaySettings:

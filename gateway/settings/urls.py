@@ -13,6 +13,9 @@ from gateway.settings.kinds import Kind
 
 SIMULATOR = "simulator"
 
+DATA_DIRECTORY = "|DataDirectory|"
+"""Stands in a connection string for the data folder, as in ASP.NET."""
+
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _POSTGRESQL = re.compile(
     r"(?P<scheme>postgresql(?:\+psycopg)?)://"
@@ -116,10 +119,16 @@ def _masked_query(query: str | None) -> str:
 def absolute_database_url(url: str, folder: Path) -> str:
     """The URL with a relative SQLite file taken as relative to the folder."""
     match = _SQLITE_FILE.fullmatch(url)
-    if match is None:
+    if match is None or DATA_DIRECTORY.casefold() in url.casefold():
         return url
     file = folder.absolute() / match["file"]
     return f"sqlite:///{file.as_posix()}{match['query'] or ''}"
+
+
+def in_data_folder(url: str, folder: Path) -> str:
+    """The URL with the data folder in place of its stand-in."""
+    place = folder.absolute().as_posix()
+    return re.sub(re.escape(DATA_DIRECTORY), lambda _: place, url, flags=re.IGNORECASE)
 
 
 def _split(text: str) -> SplitResult:

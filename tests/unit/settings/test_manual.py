@@ -50,7 +50,8 @@ def rows_of(model: type[BaseModel]) -> list[list[str]]:
             )
             allowed = re.sub(r"([|<>])", r"\\\1", kind.allowed)
             name = f"`{name_in_manual(model, attribute)}`"
-            rows.append([name, allowed, f"`{default}`" if default else "", field.description or ""])
+            shown = f"`{default}`".replace("|", r"\|") if default else ""
+            rows.append([name, allowed, shown, (field.description or "").replace("|", r"\|")])
     return rows
 
 
@@ -72,14 +73,14 @@ def test_every_setting_says_what_it_is_for():
     assert all(text.endswith(".") for text in descriptions)
 
 
-def test_the_file_that_comes_with_the_gateway_has_all_keys_with_their_defaults():
+def test_the_file_that_comes_with_the_gateway_has_all_keys_with_their_defaults_but_polls_sooner():
     path = ROOT / "Settings.config"
     settings = load_settings(path)
 
     assert settings.warnings == ()
-    assert settings.app == AppSettings()
+    assert settings.app == AppSettings(upgrade_poll_interval_seconds=5)
     assert settings.application_pool == PoolSettings()
-    assert settings.database_url == f"sqlite:///{(ROOT / 'var' / 'gateway.db').as_posix()}"
+    assert settings.database_url == GatewaySettings().database_url
     assert all(key.upper() in path.read_text(encoding="utf-8") for key in AppSettings.model_fields)
     assert [(each.name, each.partner_center_url) for each in settings.application_instances] == [
         ("Office 365", "simulator")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings import AppSettings, GatewaySettings
+from gateway.settings import AppSettings, GatewaySettings, settings_changes, with_data_folder
 from tests.unit.settings.helpers import document, read, refusal
 
 KEY = "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES"
@@ -211,8 +211,22 @@ class TestDatabase:
     def test_it_is_sqlite_or_postgresql(self, text, url):
         assert self.read(text).database_url == url
 
-    def test_without_one_it_is_a_file_beside_settings_config(self):
-        assert read(folder=Path("/srv/gateway")).database_url == "sqlite:////srv/gateway/var/gateway.db"
+    def test_without_one_it_is_a_file_in_the_data_folder(self):
+        settings = with_data_folder(read(folder=Path("/srv/gateway")), Path("/data"))
+
+        assert settings.database_url == "sqlite:////data/gateway.db"
+
+    def test_the_data_folder_takes_the_place_of_its_stand_in(self):
+        written = self.read("sqlite:///|datadirectory|/other.db")
+        settings = with_data_folder(written, Path("/data"))
+
+        assert settings.database_url == "sqlite:////data/other.db"
+        assert with_data_folder(settings, Path("/elsewhere")) == settings
+        assert settings.revision == written.revision
+        assert settings_changes(written, settings) == ()
+
+    def test_without_a_stand_in_the_data_folder_changes_nothing(self):
+        assert with_data_folder(self.read("sqlite:////x.db"), Path("/data")).database_url == "sqlite:////x.db"
 
     def test_its_name_compares_without_regard_to_case(self):
         section = (
