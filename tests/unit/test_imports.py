@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "simulator": set(),  # Code shared with the client would share its mistakes.
     "services": {"models", "partner_center", "db"} | LEAVES,
     "engine": {"services", "models", "partner_center", "settings", "db"} | LEAVES,
-    "web": {"services", "models", "engine", "settings", "db"} | LEAVES,
+    "web": {"services", "models", "engine", "settings", "db", "migrations"} | LEAVES,
     "pool": {"settings"} | LEAVES,
 }
 
@@ -30,7 +30,9 @@ HEAVY = {"pyramid", "sqlalchemy", "alembic", "apscheduler"}
 
 
 def packages() -> list[str]:
-    return sorted(p.stem for p in (ROOT / "gateway").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists())
+    return sorted(
+        p.stem for p in (ROOT / "gateway").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+    )
 
 
 def imported_modules(path: Path) -> set[str]:
