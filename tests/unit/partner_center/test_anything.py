@@ -153,7 +153,7 @@ def error_of(call, server, **changes):
 
 @pytest.mark.parametrize("call", READS + WRITES)
 @given(answer=answers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_call_ends_in_a_value_or_in_an_error_of_ours(call, answer):
     error = error_of(call, Server(answer))
 
@@ -162,7 +162,7 @@ def test_a_call_ends_in_a_value_or_in_an_error_of_ours(call, answer):
 
 @pytest.mark.parametrize("call", WRITES)
 @given(body=BODIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_write_that_succeeded_is_never_called_undone(call, body):
     error = error_of(call, Server(httpx2.Response(200, content=body)))
 
