@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=254), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["parent_id"], ["account.id"], name="fk_account_parent_id_account"),
+        sa.ForeignKeyConstraint(["parent_id"], ["account.id"], name="fk_account_parent_id"),
         sa.PrimaryKeyConstraint("id", name="pk_account"),
     )
     op.create_index("ix_account_microsoft_tenant_id", "account", ["microsoft_tenant_id"], unique=False)
@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_api_key_account_id_account"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_api_key_account_id"),
         sa.PrimaryKeyConstraint("id", name="pk_api_key"),
         sa.UniqueConstraint("prefix", name="uq_api_key_prefix"),
     )
@@ -76,7 +76,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["application_instance_id"],
             ["application_instance.id"],
-            name="fk_offer_path_application_instance_id_application_instance",
+            name="fk_offer_path_application_instance_id",
         ),
         sa.PrimaryKeyConstraint("application_instance_id", "offer_id", name="pk_offer_path"),
     )
@@ -90,7 +90,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["application_instance_id"],
             ["application_instance.id"],
-            name="fk_service_template_application_instance_id_application_instance",
+            name="fk_service_template_application_instance_id",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_service_template"),
     )
@@ -109,7 +109,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=40), nullable=False),
         sa.Column("password_hash", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_user_account_id_account"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_user_account_id"),
         sa.PrimaryKeyConstraint("id", name="pk_user"),
         sa.UniqueConstraint("login", name="uq_user_login"),
     )
@@ -126,7 +126,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["service_template_id"],
             ["service_template.id"],
-            name="fk_resource_type_service_template_id_service_template",
+            name="fk_resource_type_service_template_id",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_resource_type"),
         sa.UniqueConstraint("service_template_id", "key", name="uq_resource_type_service_template_id_key"),
@@ -142,14 +142,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["delegated_from_id"], ["service_plan.id"], name="fk_service_plan_delegated_from_id_service_plan"
+            ["delegated_from_id"], ["service_plan.id"], name="fk_service_plan_delegated_from_id"
         ),
         sa.ForeignKeyConstraint(
             ["service_template_id"],
             ["service_template.id"],
-            name="fk_service_plan_service_template_id_service_template",
+            name="fk_service_plan_service_template_id",
         ),
-        sa.ForeignKeyConstraint(["vendor_id"], ["account.id"], name="fk_service_plan_vendor_id_account"),
+        sa.ForeignKeyConstraint(["vendor_id"], ["account.id"], name="fk_service_plan_vendor_id"),
         sa.PrimaryKeyConstraint("id", name="pk_service_plan"),
     )
     op.create_index(
@@ -163,10 +163,10 @@ def upgrade() -> None:
         sa.Column("resource_type_id", sa.Integer(), nullable=False),
         sa.Column("limit", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["resource_type_id"], ["resource_type.id"], name="fk_plan_resource_resource_type_id_resource_type"
+            ["resource_type_id"], ["resource_type.id"], name="fk_plan_resource_resource_type_id"
         ),
         sa.ForeignKeyConstraint(
-            ["service_plan_id"], ["service_plan.id"], name="fk_plan_resource_service_plan_id_service_plan"
+            ["service_plan_id"], ["service_plan.id"], name="fk_plan_resource_service_plan_id"
         ),
         sa.PrimaryKeyConstraint("service_plan_id", "resource_type_id", name="pk_plan_resource"),
     )
@@ -177,10 +177,10 @@ def upgrade() -> None:
         sa.Column("recurring_fee", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.ForeignKeyConstraint(
-            ["resource_type_id"], ["resource_type.id"], name="fk_resource_rate_resource_type_id_resource_type"
+            ["resource_type_id"], ["resource_type.id"], name="fk_resource_rate_resource_type_id"
         ),
         sa.ForeignKeyConstraint(
-            ["service_plan_id"], ["service_plan.id"], name="fk_resource_rate_service_plan_id_service_plan"
+            ["service_plan_id"], ["service_plan.id"], name="fk_resource_rate_service_plan_id"
         ),
         sa.PrimaryKeyConstraint("service_plan_id", "resource_type_id", name="pk_resource_rate"),
     )
@@ -195,10 +195,10 @@ def upgrade() -> None:
         sa.Column("subdomain", sa.String(length=100), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_subscription_account_id_account"),
-        sa.ForeignKeyConstraint(["branch_id"], ["account.id"], name="fk_subscription_branch_id_account"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_subscription_account_id"),
+        sa.ForeignKeyConstraint(["branch_id"], ["account.id"], name="fk_subscription_branch_id"),
         sa.ForeignKeyConstraint(
-            ["service_plan_id"], ["service_plan.id"], name="fk_subscription_service_plan_id_service_plan"
+            ["service_plan_id"], ["service_plan.id"], name="fk_subscription_service_plan_id"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_subscription"),
     )
@@ -223,7 +223,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["service_plan_id"],
             ["service_plan.id"],
-            name="fk_subscription_period_service_plan_id_service_plan",
+            name="fk_subscription_period_service_plan_id",
         ),
         sa.PrimaryKeyConstraint("service_plan_id", "months", name="pk_subscription_period"),
     )
@@ -234,9 +234,9 @@ def upgrade() -> None:
         sa.Column("requested_by", sa.String(length=200), nullable=False),
         sa.Column("target_plan_id", sa.String(length=100), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_upgrade_batch_account_id_account"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_upgrade_batch_account_id"),
         sa.ForeignKeyConstraint(
-            ["target_plan_id"], ["service_plan.id"], name="fk_upgrade_batch_target_plan_id_service_plan"
+            ["target_plan_id"], ["service_plan.id"], name="fk_upgrade_batch_target_plan_id"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_upgrade_batch"),
     )
@@ -251,12 +251,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["resource_type_id"],
             ["resource_type.id"],
-            name="fk_subscription_resource_resource_type_id_resource_type",
+            name="fk_subscription_resource_resource_type_id",
         ),
         sa.ForeignKeyConstraint(
             ["subscription_id"],
             ["subscription.id"],
-            name="fk_subscription_resource_subscription_id_subscription",
+            name="fk_subscription_resource_subscription_id",
         ),
         sa.PrimaryKeyConstraint("subscription_id", "resource_type_id", name="pk_subscription_resource"),
     )
@@ -296,22 +296,16 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_upgrade_account_id_account"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_upgrade_account_id"),
         sa.ForeignKeyConstraint(
             ["application_instance_id"],
             ["application_instance.id"],
-            name="fk_upgrade_application_instance_id_application_instance",
+            name="fk_upgrade_application_instance_id",
         ),
-        sa.ForeignKeyConstraint(["batch_id"], ["upgrade_batch.id"], name="fk_upgrade_batch_id_upgrade_batch"),
-        sa.ForeignKeyConstraint(
-            ["source_plan_id"], ["service_plan.id"], name="fk_upgrade_source_plan_id_service_plan"
-        ),
-        sa.ForeignKeyConstraint(
-            ["subscription_id"], ["subscription.id"], name="fk_upgrade_subscription_id_subscription"
-        ),
-        sa.ForeignKeyConstraint(
-            ["target_plan_id"], ["service_plan.id"], name="fk_upgrade_target_plan_id_service_plan"
-        ),
+        sa.ForeignKeyConstraint(["batch_id"], ["upgrade_batch.id"], name="fk_upgrade_batch_id"),
+        sa.ForeignKeyConstraint(["source_plan_id"], ["service_plan.id"], name="fk_upgrade_source_plan_id"),
+        sa.ForeignKeyConstraint(["subscription_id"], ["subscription.id"], name="fk_upgrade_subscription_id"),
+        sa.ForeignKeyConstraint(["target_plan_id"], ["service_plan.id"], name="fk_upgrade_target_plan_id"),
         sa.PrimaryKeyConstraint("id", name="pk_upgrade"),
     )
     op.create_index("ix_upgrade_batch_id_status_id", "upgrade", ["batch_id", "status", "id"], unique=False)
@@ -359,7 +353,7 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("request_id", sa.String(length=64), nullable=True),
         sa.Column("correlation_id", sa.String(length=64), nullable=True),
-        sa.ForeignKeyConstraint(["upgrade_id"], ["upgrade.id"], name="fk_upgrade_event_upgrade_id_upgrade"),
+        sa.ForeignKeyConstraint(["upgrade_id"], ["upgrade.id"], name="fk_upgrade_event_upgrade_id"),
         sa.PrimaryKeyConstraint("id", name="pk_upgrade_event"),
     )
     op.create_index("ix_upgrade_event_upgrade_id_id", "upgrade_event", ["upgrade_id", "id"], unique=False)
