@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 SERVER_ID = "101021205"
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class Headers(Mapping[str, str]):
@@ -68,18 +69,18 @@ def send(
     payload = encode(response.body, configuration)
     headers = {
         "Content-Type": "application/json; charset=utf-8",
-        "MS-RequestId": request.request_id,
-        "MS-CorrelationId": request.correlation_id,
-        "MS-CV": f"{request.correlation_id.replace('-', '')[:16]}.0",
+        "MS-RequestId": _clean(request.request_id),
+        "MS-CorrelationId": _clean(request.correlation_id),
+        "MS-CV": f"{_clean(request.correlation_id).replace('-', '')[:16]}.0",
         "MS-ServerId": SERVER_ID,
-        "X-Locale": request.headers.get("X-Locale", "en-US"),
+        "X-Locale": _clean(request.headers.get("X-Locale", "en-US")),
         "Request-Context": "appId=cid-v1:3c95518e-8c37-41e3-9627-0ca339200f53",
         **response.headers,
         "Content-Length": str(len(payload)),
     }
     if not payload:
         del headers["Content-Type"]
-    start_response(status_line(response.status), [(k, _clean(v)) for k, v in headers.items()])
+    start_response(status_line(response.status), list(headers.items()))
     return [] if request.method == "HEAD" else [payload]
 
 
@@ -90,7 +91,7 @@ def encode(body: Any, configuration: Configuration) -> bytes:
         return body
     if configuration.pascal_case:
         body = pascal_case(body)
-    payload = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    payload = _ENCODER.encode(body).encode()
     return BOM + payload if configuration.bom else payload
 
 

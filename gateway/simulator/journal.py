@@ -26,7 +26,7 @@ class Journal:
         self._reads: deque[dict[str, Any]] = deque(maxlen=READS_KEPT)
         self._seq = int(store.get_meta("journal_reserved") or 0)
         self._reserved = self._seq
-        self._counters: Counter[str] = Counter(store.get_meta("counters") or {})
+        self._counters: Counter[str] = Counter(store.last_counters())
 
     def record(self, request: Request, at: datetime, keep_reads: bool, **outcome: Any) -> None:
         """Note a request; `outcome` has status, subscription_id, executed, replayed and cut."""
@@ -54,8 +54,7 @@ class Journal:
         if is_read:
             self._reads.append(entry)
         else:
-            self._store.add_journal(self._seq, entry)
-            self._store.set_meta("counters", self._counters)
+            self._store.add_journal(self._seq, entry, self._counters)
 
     def entries(self, after: int, limit: int) -> list[dict[str, Any]]:
         reads = (entry for entry in self._reads if entry["seq"] > after)
@@ -70,7 +69,6 @@ class Journal:
         """Drop the entries; sequence numbers go on, so that a reader is not misled."""
         self._reads.clear()
         self._counters.clear()
-        self._store.set_meta("counters", {})
 
 
 class Gauge:

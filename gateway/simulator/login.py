@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -151,6 +152,7 @@ def _signature(payload: str) -> str:
     return urlsafe_b64encode(hmac.digest(_KEY, payload.encode(), sha256)).rstrip(b"=").decode()
 
 
+@lru_cache(maxsize=1_000)
 def _verify(token: str) -> dict[str, Any] | None:
     parts = token.split(".")
     if (

@@ -36,8 +36,10 @@ class Settlement:
         self._customer = customer
 
     def settle(self, now: datetime) -> None:
-        for due_at, transition, step in sorted(self._due(now), key=lambda entry: entry[0]):
+        due = sorted(self._due(now), key=lambda entry: entry[0])
+        for due_at, transition, step in due:
             step(transition, due_at)
+        for transition in {entry[1].seq: entry[1] for entry in due}.values():
             self._world.store.save_transition(transition)
 
     def _due(

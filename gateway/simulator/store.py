@@ -25,7 +25,7 @@ create table if not exists license_event (
     seq integer primary key, customer_id text not null, body text not null);
 create index if not exists license_event_customer on license_event (customer_id);
 create table if not exists reply (key text primary key, body text not null) without rowid;
-create table if not exists journal (seq integer primary key, body text not null);
+create table if not exists journal (seq integer primary key, body text not null, counters text not null);
 """
 
 
@@ -41,6 +41,7 @@ class Store:
         self._db.execute("pragma synchronous=normal").close()
         self._db.executescript(SCHEMA).close()
         self._db.commit()
+        self._last_transition = self._last_seq("transition")
 
     def commit(self) -> None:
         if self._db.in_transaction:
@@ -56,6 +57,10 @@ class Store:
         """Drop everything but the settings and faults in force."""
         for table in ("subscription", "transition", "license_event", "reply", "journal"):
             self._db.execute(f"delete from {table}")  # noqa: S608  The names are in the line above.
+
+    def _last_seq(self, table: str) -> int:
+        row = self._db.execute(f"select max(seq) from {table}").fetchone()  # noqa: S608  A name of the schema.
+        return int(row[0] or 0)
 
     def get_meta(self, key: str) -> Any:
         row = self._db.execute("select value from meta where key = ?", (key,)).fetchone()
@@ -73,10 +78,12 @@ class Store:
         return sorted((Subscription.from_json(body) for (body,) in rows), key=lambda each: each.created_at)
 
     def add_transition(self, transition: Transition) -> None:
-        row = (transition.customer_id.lower(), transition.source_id, transition.failure_code is not None)
-        cursor = self._db.execute("insert into transition values (null, ?, ?, ?, '')", row)
-        transition.seq = cursor.lastrowid or 0
-        self.save_transition(transition)
+        self._last_transition += 1
+        transition.seq = self._last_transition
+        failed = transition.failure_code is not None
+        customer_id = transition.customer_id.lower()
+        row = (transition.seq, customer_id, transition.source_id, failed, transition.to_json())
+        self._db.execute("insert into transition values (?, ?, ?, ?, ?)", row)
 
     def save_transition(self, transition: Transition) -> None:
         row = (transition.to_json(), transition.seq)
@@ -115,8 +122,13 @@ class Store:
     def save_reply(self, key: str, reply: dict[str, Any]) -> None:
         self._db.execute("insert or replace into reply values (?, ?)", (key, json.dumps(reply)))
 
-    def add_journal(self, seq: int, entry: dict[str, Any]) -> None:
-        self._db.execute("insert into journal values (?, ?)", (seq, json.dumps(entry)))
+    def add_journal(self, seq: int, entry: dict[str, Any], counters: dict[str, int]) -> None:
+        row = (seq, json.dumps(entry), json.dumps(counters))
+        self._db.execute("insert into journal values (?, ?, ?)", row)
+
+    def last_counters(self) -> dict[str, int]:
+        row = self._db.execute("select counters from journal order by seq desc limit 1").fetchone()
+        return {} if row is None else json.loads(row[0])
 
     def list_journal(self, after: int, limit: int) -> Iterable[dict[str, Any]]:
         rows = self._db.execute("select body from journal where seq > ? order by seq limit ?", (after, limit))

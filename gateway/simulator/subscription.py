@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -65,7 +65,7 @@ class Subscription:
         return now < self.created_at + CANCELLATION_WINDOW
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), default=datetime.isoformat)
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, default=datetime.isoformat)
 
     @classmethod
     def from_json(cls, text: str) -> Subscription:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,7 +69,7 @@ class Transition:
         self.finished_at = self.conversion_at if failed else self.started_at + timedelta(seconds=latency)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), default=datetime.isoformat)
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, default=datetime.isoformat)
 
     @classmethod
     def from_json(cls, text: str) -> Transition:
