@@ -1,0 +1,51 @@
+"""What the worker expects of the application it serves, by the keys of its registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import Any, Protocol
+
+BACKGROUND = "gateway.background"
+READINESS = "gateway.readiness"
+POOL_STATUS = "gateway.pool_status"
+SETTINGS = "gateway_settings"
+"""Key of the global configuration under which PasteDeploy hands the settings to the application factory."""
+
+WRAPPED_BY = ("app", "application", "wrapped")
+"""Attributes under which WSGI middleware keeps what it wraps."""
+
+
+class BackgroundService(Protocol):
+    """Work of the application that goes on beside requests; only one worker of a pool does it at a time."""
+
+    def start(self) -> None:
+        """Begin to take work; also again after a hand-over that was called off."""
+
+    def stop_claiming(self) -> None:
+        """Take no new work; returns at once."""
+
+    def hand_over(self, timeout: float) -> bool:
+        """Wait until nothing is in flight, at most `timeout` seconds; return whether all was released."""
+
+    def status(self) -> dict[str, Any]:
+        """Return counts of work that is running, pending, …"""
+
+    def wake(self) -> None:
+        """Look for work now."""
+
+
+Readiness = Callable[[], list[str]]
+"""Returns what still keeps the application from serving; an empty list is good."""
+
+
+def find_registry(application: object) -> MutableMapping[str, Any]:
+    """Return the registry of the application, or of the one that middleware wraps; empty if there is none."""
+    for _ in range(10):
+        registry = getattr(application, "registry", None)
+        if registry is not None:
+            found: MutableMapping[str, Any] = registry
+            return found
+        application = next(
+            (getattr(application, name) for name in WRAPPED_BY if hasattr(application, name)), None
+        )
+    return {}

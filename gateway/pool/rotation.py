@@ -1,0 +1,65 @@
+"""One change of workers, from the request to its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.logs import utc_text
+from gateway.pool.timers import Timer
+from gateway.pool.workers import Worker
+from gateway.settings import GatewaySettings, SettingChange
+
+Waiter = Callable[[str | None], None]
+"""Is told once how it ended: None is well, otherwise what went wrong."""
+
+
+@dataclass
+class Request:
+    """Somebody wants a new worker; at most one waits while another is carried out."""
+
+    reason: str
+    settings: GatewaySettings
+    by_file: bool = False
+    """The settings file changed, so its values are what is tried out."""
+    waiters: list[Waiter] = field(default_factory=list)
+
+    def tell(self, problem: str | None) -> None:
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            waiter(problem)
+
+    def absorb(self, later: Request) -> None:
+        """Become one with a later request: its values are newer."""
+        self.reason, self.settings = later.reason, later.settings
+        self.by_file = self.by_file or later.by_file
+        self.waiters += later.waiters
+
+
+@dataclass
+class Rotation:
+    """A request that is being carried out."""
+
+    request: Request
+    began: float
+    """By the clock that only goes forward."""
+    began_at: datetime
+    is_recycle: bool
+    """It replaces a worker that serves, rather than starting the first one."""
+    changes: tuple[SettingChange, ...]
+    candidate: Worker | None = None
+    handing_over: Timer | None = None
+    """The old worker was asked to hand its work over, and this ends the wait."""
+
+
+def describe(rotation: Rotation, now: float) -> dict[str, Any]:
+    """Return what `last_recycle` of the status says."""
+    return {
+        "reason": rotation.request.reason,
+        "changed_keys": [change.key for change in rotation.changes],
+        "changes": [{"key": c.key, "old": c.old, "new": c.new} for c in rotation.changes],
+        "seconds": round(now - rotation.began, 3),
+        "at": utc_text(rotation.began_at),
+    }

@@ -1,0 +1,195 @@
+"""Waitress in a worker: serves on a lent socket, and leaves it without losing a request."""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ThreadedTaskDispatcher, WSGITask
+
+log = logging.getLogger(__name__)
+
+LOOP_SECONDS = 1.0
+DRAIN_LOOP_SECONDS = 0.05
+IDLE_GRACE_SECONDS = 1.0
+"""How long idle keep-alive connections are served after the drain began: a request may be on its way."""
+
+FRESH_SECONDS = 5.0
+"""A connection without a byte counts as busy for so long: its request is on its way too."""
+
+WORKER_OWNED = frozenset(
+    {"use", "listen", "host", "port", "ipv4", "ipv6", "sockets", "unix_socket", "unix_socket_perms"}
+)
+"""What `[server:main]` may say for Waitress alone, but the pool decides."""
+
+
+class Running:
+    """The requests that threads work on right now, and since when."""
+
+    def __init__(self) -> None:
+        self._since: dict[int, float] = {}
+
+    def begin(self, key: int) -> None:
+        self._since[key] = time.monotonic()
+
+    def end(self, key: int) -> None:
+        self._since.pop(key, None)
+
+    def oldest_age(self) -> float:
+        """Return the seconds that the oldest running request has taken, 0 without one."""
+        since = list(self._since.values())
+        return time.monotonic() - min(since) if since else 0.0
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+
+class _Task(WSGITask):
+    """Counts itself, and says `Connection: close` once the worker leaves.
+
+    A WSGI application cannot say it: hop-by-hop headers are refused.
+    """
+
+    channel: _Channel
+
+    def service(self) -> None:
+        self.channel.running.begin(id(self))
+        try:
+            super().service()
+        finally:
+            self.channel.running.end(id(self))
+
+    def build_response_header(self) -> bytes:
+        # Requests that were pipelined behind this one would be dropped by an early close.
+        if self.channel.draining.is_set() and len(self.channel.requests) <= 1:
+            self.set_close_on_finish()
+        return super().build_response_header()
+
+
+class _Channel(HTTPChannel):
+    task_class = _Task
+    running: Running
+    draining: threading.Event
+
+
+class Serving:
+    """A Waitress server on two sockets: a public one, closed at first, and a private one for the supervisor.
+
+    `run` turns the loop in the calling thread; the other methods may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        private_application: Callable[..., Any],
+        public: socket.socket,
+        private: socket.socket,
+        adjustments: Mapping[str, Any],
+    ) -> None:
+        self._map: dict[int, Any] = {}
+        self._draining = threading.Event()
+        self._running = Running()
+        self._drain_began = 0.0
+        self._drain_limit = 0.0
+        self._turned_at = time.monotonic()
+        own = {key: value for key, value in adjustments.items() if key not in WORKER_OWNED}
+        server = create_server(application, map=self._map, sockets=[public, private], **own)
+        self._dispatcher: ThreadedTaskDispatcher = server.task_dispatcher
+        # The stubs of Waitress know neither its trigger nor its channels.
+        servers: list[Any] = [entry for entry in self._map.values() if isinstance(entry, BaseWSGIServer)]
+        self._public = next(s for s in servers if s.socket.fileno() == public.fileno())
+        self._private = next(s for s in servers if s is not self._public)
+        self._private.application = private_application
+        channel_class = type("Channel", (_Channel,), {"running": self._running, "draining": self._draining})
+        for each in servers:
+            each.channel_class = channel_class
+        # A candidate that fails must not have answered anybody.
+        self._public.accepting = False
+
+    def open(self) -> None:
+        """Take connections from the public socket from now on."""
+        self._in_loop(self._set_accepting)
+
+    def drain(self, limit: float, let_go: bool = False) -> None:
+        """Leave: take no new connections, finish what came in, within `limit` seconds.
+
+        `let_go`: close this process's hold on the public socket at once, for nobody else owns it any more.
+        """
+        self._in_loop(lambda: self._begin_drain(limit, let_go))
+
+    def run(self) -> bool:
+        """Serve until drained; return whether every request got its answer."""
+        while not self._draining.is_set():
+            self._turn(LOOP_SECONDS)
+        while (left := self._close_idle()) and time.monotonic() < self._drain_began + self._drain_limit:
+            self._turn(DRAIN_LOOP_SECONDS)
+        self._dispatcher.shutdown(timeout=1)
+        seconds = time.monotonic() - self._drain_began
+        log.info("HTTP drained: seconds=%.2f connections_cut=%s", seconds, left)
+        return left == 0
+
+    def state(self) -> dict[str, float]:
+        """Return how well it serves: ages in seconds, and counts."""
+        return {
+            "loop_age": time.monotonic() - self._turned_at,
+            "queue": len(self._dispatcher.queue),
+            "running": len(self._running),
+            "oldest_request_age": self._running.oldest_age(),
+        }
+
+    def _in_loop(self, action: Callable[[], None]) -> None:
+        self._public.trigger.pull_trigger(action)
+
+    def _set_accepting(self) -> None:
+        self._public.accepting = not self._draining.is_set()
+
+    def _turn(self, timeout: float) -> None:
+        wasyncore.loop(timeout=timeout, map=self._map, use_poll=hasattr(select, "poll"), count=1)
+        self._turned_at = time.monotonic()
+
+    def _begin_drain(self, limit: float, let_go: bool) -> None:
+        if not self._draining.is_set():
+            self._drain_began, self._drain_limit = time.monotonic(), limit
+        self._public.accepting = self._private.accepting = False
+        self._draining.set()
+        if let_go:
+            # Not `close`, which would take the trigger that running threads pull.
+            self._public.del_channel()
+            self._public.socket.close()
+
+    def _close_idle(self) -> int:
+        """Close connections that wait for nothing; return how many are left."""
+        now = time.monotonic()
+        channels = [*self._public.active_channels.values(), *self._private.active_channels.values()]
+        for channel in channels:
+            if now - self._drain_began >= IDLE_GRACE_SECONDS and not is_busy(channel, time.time()):
+                channel.handle_close()
+        return len(self._public.active_channels) + len(self._private.active_channels)
+
+
+def is_busy(channel: HTTPChannel, now: float) -> bool:
+    """Return whether a connection has, or is about to have, something to do; `now` as `time.time` has it."""
+    if channel.requests or channel.request is not None or channel.total_outbufs_len:
+        return True
+    if channel.close_when_flushed or channel.will_close or now - channel.last_activity < IDLE_GRACE_SECONDS:
+        return True
+    if channel.last_activity == channel.creation_time and now - channel.creation_time < FRESH_SECONDS:
+        return True
+    return _has_unread_bytes(channel.socket)
+
+
+def _has_unread_bytes(sock: socket.socket | None) -> bool:
+    if sock is None:
+        return False
+    try:
+        return bool(sock.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False

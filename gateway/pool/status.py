@@ -1,0 +1,36 @@
+"""What the pool says of itself: to its workers and to who asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.logs import utc_text
+from gateway.pool.pool import ApplicationPool
+
+
+def shared_status(pool: ApplicationPool, config_error: str | None) -> dict[str, Any]:
+    """Return what workers are told, so that they can show it; only what changes seldom."""
+    settings = pool.good_settings
+    return {
+        "name": settings.application_pool.name,
+        "state": pool.state.value,
+        "reason": pool.stop_reason,
+        "limit": settings.app.max_allowed_nb_of_simultaneous_upgrades,
+        "revision": settings.revision,
+        "config_error": config_error,
+        "last_recycle": pool.last_recycle,
+        "recycles": pool.recycles,
+        "failures": pool.failures,
+    }
+
+
+def full_status(pool: ApplicationPool, shared: dict[str, Any], supervisor: dict[str, Any]) -> dict[str, Any]:
+    """Return what `status --json` prints; `supervisor`: what only the supervisor knows."""
+    return {
+        **shared,
+        "worker_pid": pool.current.pid if pool.current else None,
+        "worker_started_at": utc_text(pool.served_at) if pool.served_at and pool.current else None,
+        "starting_pid": pool.rotation.candidate.pid if pool.rotation and pool.rotation.candidate else None,
+        "leaving_pids": [worker.pid for worker in pool.leaving.values()],
+        **supervisor,
+    }

@@ -1,0 +1,278 @@
+"""The supervisor: owns the socket, and turns the loop in which everything about the pool is decided.
+
+Threads around it (worker readers, watcher, control channel, signals) only put messages into its inbox.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import queue
+import secrets
+import signal
+import socket
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.logs import utc_text
+from gateway.pool.backoff import RestartPolicy
+from gateway.pool.control_server import ControlServer
+from gateway.pool.events import EventLog
+from gateway.pool.intake import SettingsIntake
+from gateway.pool.last_good import LastGoodSettings
+from gateway.pool.listener import bound_address, lend
+from gateway.pool.messages import (
+    ControlRequest,
+    Message,
+    ProbeFinished,
+    SettingsRead,
+    SignalReceived,
+    SimulatorExited,
+    SimulatorReady,
+    WorkerExited,
+    WorkerReport,
+)
+from gateway.pool.pool import ApplicationPool, PoolState, Surroundings
+from gateway.pool.protocol import Go
+from gateway.pool.rotation import Request, Waiter
+from gateway.pool.simulator import Simulator
+from gateway.pool.status import full_status, shared_status
+from gateway.pool.timers import Timers
+from gateway.pool.unavailable import UnavailableAnswerer
+from gateway.pool.verbs import Verbs
+from gateway.pool.watcher import SettingsWatcher
+from gateway.pool.watching import Snapshot
+from gateway.pool.workers import Worker, WorkerProcess
+from gateway.settings import GatewaySettings, dump_settings, settings_changes, with_simulator
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 0.5
+"""Windows runs signal handlers only between waits."""
+
+ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+RECYCLING_SIGNALS = ("SIGHUP",)
+EVENTS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where everything is."""
+
+    config: Path
+    ini: Path
+    var: Path
+
+
+def needs_simulator(settings: GatewaySettings) -> bool:
+    return any(instance.is_simulated for instance in settings.application_instances)
+
+
+class Supervisor:
+    """Runs one application pool on a bound socket, until a signal or `stop --exit`."""
+
+    def __init__(
+        self, options: Options, listener: socket.socket, settings: GatewaySettings, known: Snapshot
+    ) -> None:
+        """`known`: the bytes that `settings` were read from."""
+        self._options = options
+        self._listener = listener
+        self._address = bound_address(listener)
+        self._known = known
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._timers = Timers(time.monotonic)
+        self._events = EventLog(options.var / "events.jsonl")
+        self._simulator = Simulator(options.var, self._timers, self._inbox.put)
+        self._last_good = LastGoodSettings(options.var / "last-good.json")
+        self._unavailable = UnavailableAnswerer(listener, lambda: self._pool.retry_after())
+        self._serials = itertools.count(1)
+        self._secret = secrets.token_urlsafe(32)
+        self._began_at = datetime.now(UTC)
+        self._began = time.monotonic()
+        self._awaiting_simulator: list[Worker] = []
+        self._handed_url: str | None = None
+        self._published: dict[str, Any] = {}
+        self._ending = False
+        self._killed = False
+        around = Surroundings(
+            spawn=self._spawn,
+            clock=time.monotonic,
+            timers=self._timers,
+            events=self._events,
+            unavailable=self._unavailable,
+            last_good=self._last_good,
+            policy=RestartPolicy(),
+        )
+        self._pool = ApplicationPool(around, settings)
+        self._intake = SettingsIntake(self._pool, self._events)
+        self._verbs = Verbs(self._pool, options.config, status=self._status, end=self._end)
+
+    def run(self) -> int:
+        """Return the exit code: 0 after a stop in good order, 1 if workers had to be killed."""
+        with ExitStack() as stack:
+            stack.callback(self._listener.close)
+            stack.callback(self._unavailable.end)
+            stack.callback(self._simulator.end)
+            about = {"listen": str(self._address), "url": self._address.url}
+            control = ControlServer(self._options.var, about, self._inbox.put)
+            stack.callback(control.close)
+            watcher = SettingsWatcher(self._options.config, self._known, self._inbox.put)
+            watcher.start()
+            stack.callback(watcher.stop)
+            self._listen_to_signals()
+            self._begin()
+            while not (self._ending and self._pool.state is PoolState.STOPPED):
+                self._turn()
+        log.info("Application pool ended: name=%s", self._pool.good_settings.application_pool.name)
+        return 1 if self._killed else 0
+
+    def _begin(self) -> None:
+        settings = self._pool.good_settings
+        last = self._last_good.load()
+        changed = settings_changes(last, settings) if last else ()
+        self._events.information(
+            "Pool starting",
+            name=settings.application_pool.name,
+            listen=str(self._address),
+            changed_since_last_run=",".join(change.key for change in changed) or None,
+        )
+        self._intake.warn(settings)
+        self._pool.start(settings)
+
+    def _turn(self) -> None:
+        """Handle one message, or what is due."""
+        try:
+            message = self._inbox.get(timeout=self._timers.seconds_to_next(LONGEST_WAIT))
+        except queue.Empty:
+            pass
+        else:
+            self._handle(message)
+        self._timers.run_due()
+        self._keep_simulator()
+        self._publish()
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case WorkerReport():
+                self._pool.on_report(message.worker, message.content)
+            case WorkerExited():
+                self._pool.on_exit(message.worker, message.code)
+            case ProbeFinished():
+                self._pool.on_probe(message.worker, message.problem)
+            case SettingsRead():
+                self._intake.take(message)
+            case SimulatorReady():
+                self._on_simulator_ready(message)
+            case SimulatorExited():
+                self._simulator.on_exit(message)
+            case ControlRequest():
+                self._verbs.carry_out(message)
+            case SignalReceived():
+                self._on_signal(message.number)
+
+    # Workers
+
+    def _spawn(self, settings: GatewaySettings) -> Worker:
+        worker = WorkerProcess(next(self._serials), settings, self._listener, self._secret, self._inbox.put)
+        if needs_simulator(settings) and self._simulator.url is None:
+            self._simulator.want(settings.app.simulator_latency_seconds)
+            worker.problems = ("the simulator is not ready",)
+            self._awaiting_simulator.append(worker)
+        else:
+            self._go(worker)
+        return worker
+
+    def _go(self, worker: Worker) -> None:
+        settings = worker.settings
+        if needs_simulator(settings) and self._simulator.url is not None:
+            settings = with_simulator(settings, self._simulator.url)
+            self._handed_url = self._simulator.url
+        go = Go(
+            settings=dump_settings(settings),
+            ini=str(self._options.ini.absolute()),
+            listener=lend(self._listener, worker.pid),
+            pool=settings.application_pool.name,
+            var=str(self._options.var.absolute()),
+            probe_secret=self._secret,
+            status=self._shared_status(),
+        )
+        worker.send("go", **asdict(go))
+
+    def _keep_simulator(self) -> None:
+        """Let it run for as long as somebody may talk to it, with the latency of the worker that serves."""
+        current = self._pool.current
+        if current is not None and needs_simulator(current.settings):
+            self._simulator.want(current.settings.app.simulator_latency_seconds)
+        elif not any(
+            needs_simulator(s)
+            for s in (self._pool.target_settings, *(w.settings for w in self._pool.workers))
+        ):
+            self._simulator.unwant()
+
+    def _on_simulator_ready(self, message: SimulatorReady) -> None:
+        if not self._simulator.on_ready(message):
+            return
+        awaiting, self._awaiting_simulator = self._awaiting_simulator, []
+        moved = self._handed_url not in (None, message.url)
+        for worker in awaiting:
+            if worker in self._pool.workers:
+                self._go(worker)
+        if moved and not awaiting:
+            self._pool.recycle(Request("the simulator moved to another port", self._pool.target_settings))
+
+    # Signals
+
+    def _listen_to_signals(self) -> None:
+        """Handlers only queue: this queue may be filled in the middle of anything."""
+        for name in (*ENDING_SIGNALS, *RECYCLING_SIGNALS):
+            if number := getattr(signal, name, None):
+                signal.signal(number, lambda n, _frame: self._inbox.put(SignalReceived(n)))
+
+    def _on_signal(self, number: int) -> None:
+        name = signal.Signals(number).name
+        log.info("Signal received: signal=%s", name)
+        if name in RECYCLING_SIGNALS:
+            self._verbs.recycle(f"signal {name}", None)
+        elif self._ending:
+            self._killed = True
+            self._pool.kill_all()
+        else:
+            self._end(None)
+
+    def _end(self, waiter: Waiter | None) -> None:
+        """Stop the pool, then the supervisor."""
+        self._ending = True
+        self._pool.stop(waiter)
+
+    # Status
+
+    def _config_error(self) -> str | None:
+        return self._intake.error or self._pool.refused
+
+    def _shared_status(self) -> dict[str, Any]:
+        return shared_status(self._pool, self._config_error()) | {"started_at": utc_text(self._began_at)}
+
+    def _status(self) -> dict[str, Any]:
+        supervisor = {
+            "pid": os.getpid(),
+            "listen": str(self._address),
+            "url": self._address.url,
+            "simulator_url": self._simulator.url,
+            "uptime_seconds": round(time.monotonic() - self._began, 1),
+            "changes_not_applied": self._intake.not_applied,
+            "events": self._events.recent(EVENTS_SHOWN),
+        }
+        return full_status(self._pool, self._shared_status(), supervisor)
+
+    def _publish(self) -> None:
+        """Tell the workers what has changed, so that they can show it."""
+        status = self._shared_status()
+        if status != self._published:
+            self._published = status
+            for worker in self._pool.workers:
+                worker.send("pool", status=status)

@@ -1,0 +1,266 @@
+"""The worker process: serves the WSGI application on a lent socket, and does what the supervisor says.
+
+Started by the supervisor as `python -m gateway.pool.worker`; see `protocol` for how they talk.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gateway.logs import mask_secrets
+from gateway.pool.background import BACKGROUND, POOL_STATUS, READINESS, BackgroundService, find_registry
+from gateway.pool.hosting import load_application, set_up_logging, waitress_adjustments
+from gateway.pool.listener import borrow
+from gateway.pool.protocol import Go, read_lines, to_line
+from gateway.pool.serving import Serving
+from gateway.settings import GatewaySettings, restore_settings
+
+log = logging.getLogger("gateway.pool.worker")
+
+READINESS_SECONDS = 0.1
+PROBE_HEADER = "HTTP_X_GATEWAY_PROBE"
+EXIT_FAILED = 1
+
+
+class Reports:
+    """Writes lines to the supervisor, from any thread."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    def __call__(self, report: str, **details: Any) -> None:
+        line = to_line({"report": report, **details})
+        with self._lock:
+            try:
+                while line:
+                    line = line[os.write(self._fd, line) :]
+            except OSError:
+                # The supervisor is gone; the end of the commands says so too, and is acted on there.
+                return
+
+
+class Worker:
+    """Three threads: this one serves, one hears commands, one carries out those that take time."""
+
+    def __init__(self, report: Callable[..., None]) -> None:
+        self._report = report
+        self._go: queue.SimpleQueue[Go | None] = queue.SimpleQueue()
+        self._chores: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._settings: GatewaySettings | None = None
+        self._serving: Serving | None = None
+        self._background: BackgroundService | None = None
+        self._has_work = False
+        self._failed = False
+        self._leave_at = 0.0
+        self._leaving = threading.Event()
+        self._handed_over = threading.Event()
+        self._pool_status: dict[str, Any] = {}
+
+    def run(self, commands: Iterable[dict[str, Any]]) -> int:
+        """Live the whole life of a worker; return its exit code."""
+        threading.Thread(target=self._hear, args=(commands,), name="control", daemon=True).start()
+        if (go := self._go.get()) is None:
+            return 0
+        threading.Thread(target=self._do_chores, name="chores", daemon=True).start()
+        try:
+            serving = self._prepare(go)
+        except Exception as exc:
+            # Whatever keeps an application from loading: the supervisor has to hear the reason.
+            log.exception("Worker could not start")
+            self._report("failed", reason=mask_secrets(f"{type(exc).__name__}: {exc}"))
+            return EXIT_FAILED
+        served_all = serving.run()
+        handed_over = self._handed_over.wait(timeout=max(0.0, self._leave_at - time.monotonic()))
+        log.info("Worker leaves: requests_finished=%s work_handed_over=%s", served_all, handed_over)
+        return 0 if served_all and handed_over and not self._failed else EXIT_FAILED
+
+    def ask_to_leave(self) -> None:
+        """Drain as if the supervisor had asked; safe in a signal handler."""
+        self._chores.put({"cmd": "drain"})
+
+    def _prepare(self, go: Go) -> Serving:
+        self._settings = settings = restore_settings(go.settings)
+        set_up_logging(go.ini, settings.app.log_level)
+        public = borrow(go.listener)
+        packed = base64.urlsafe_b64encode(go.settings.encode("utf-8")).decode("ascii")
+        application = load_application(go.ini, packed)
+        registry = find_registry(application)
+        status = registry.setdefault(POOL_STATUS, self._pool_status)
+        status.update(self._pool_status)
+        self._pool_status = status
+        self._background = registry.get(BACKGROUND)
+        private = socket.create_server(("127.0.0.1", 0))
+        guarded = only_with_secret(application, go.probe_secret)
+        serving = Serving(application, guarded, public, private, waitress_adjustments(go.ini))
+        readiness = registry.get(READINESS, list)
+        port = private.getsockname()[1]
+        threading.Thread(
+            target=self._await_readiness, args=(readiness, port), name="readiness", daemon=True
+        ).start()
+        self._serving = serving
+        return serving
+
+    def _await_readiness(self, readiness: Callable[[], list[str]], port: int) -> None:
+        """Report what is missing whenever that changes, then that nothing is; the supervisor waits."""
+        told: list[str] = []
+        while not self._leaving.wait(timeout=READINESS_SECONDS if told else 0):
+            problems = _problems(readiness)
+            if not problems:
+                self._report("ready", port=port)
+                return
+            if problems != told:
+                self._report("not_ready", problems=problems)
+                told = problems
+
+    def _hear(self, commands: Iterable[dict[str, Any]]) -> None:
+        go = None
+        for command in commands:
+            match command.get("cmd"):
+                case "go":
+                    go = Go.from_command(command)
+                    self._pool_status.update(go.status)
+                    self._go.put(go)
+                case "ping":
+                    self._report("pong", id=command.get("id"), **self._state())
+                case "pool":
+                    self._pool_status.update(command["status"])
+                case "drain":
+                    self._drain(command.get("timeout"), let_go=False)
+                case _:
+                    self._chores.put(command)
+        # The supervisor died: leave, and let go of the port for its successor.
+        if go is None:
+            self._go.put(None)
+        else:
+            log.warning("Worker leaves: reason=%s", "the supervisor ended")
+            self._drain(None, let_go=True)
+
+    def _state(self) -> dict[str, Any]:
+        return dict(self._serving.state()) if self._serving else {"loop_age": 0.0}
+
+    def _drain(self, timeout: float | None, *, let_go: bool) -> None:
+        if self._serving is None:
+            # Nothing was served and no work was taken, so nothing can be lost; loading may take long.
+            os._exit(EXIT_FAILED)
+        assert self._settings is not None
+        process_model = self._settings.application_pool.process_model
+        limit = process_model.shutdown_time_limit.total_seconds() if timeout is None else timeout
+        if not self._leaving.is_set():
+            self._leave_at = time.monotonic() + limit
+        self._leaving.set()
+        if self._background is not None:
+            self._background.stop_claiming()
+        self._chores.put({"cmd": "release", "timeout": limit})
+        self._serving.drain(limit, let_go=let_go)
+
+    def _do_chores(self) -> None:
+        while True:
+            command = self._chores.get()
+            try:
+                self._do(command)
+            except Exception as exc:
+                log.exception("Command failed: command=%s", command.get("cmd"))
+                self._failed = True
+                self._report("failed", reason=mask_secrets(f"{type(exc).__name__}: {exc}"))
+                if command.get("cmd") == "release":
+                    self._handed_over.set()
+                else:
+                    self._drain(None, let_go=False)
+
+    def _do(self, command: dict[str, Any]) -> None:
+        match command["cmd"]:
+            case "serve":
+                self._begin_work()
+                if self._serving is not None:
+                    self._serving.open()
+                self._report("serving")
+            case "hand_over":
+                self._report("handed_over", complete=self._release(command["timeout"]))
+            case "resume":
+                self._begin_work()
+            case "release":
+                self._release(command["timeout"])
+                self._handed_over.set()
+            case "drain":
+                self._drain(None, let_go=False)
+            case "wake" if self._background is not None:
+                self._background.wake()
+
+    def _begin_work(self) -> None:
+        if self._background is not None and not self._leaving.is_set():
+            self._has_work = True
+            self._background.start()
+
+    def _release(self, timeout: float) -> bool:
+        if self._background is None or not self._has_work:
+            return True
+        self._background.stop_claiming()
+        complete = self._background.hand_over(timeout)
+        self._has_work = not complete
+        return complete
+
+
+def _problems(readiness: Callable[[], list[str]]) -> list[str]:
+    try:
+        return [mask_secrets(str(problem)) for problem in readiness()]
+    except Exception as exc:
+        log.exception("Readiness could not be found out")
+        return [mask_secrets(f"{type(exc).__name__}: {exc}")]
+
+
+def only_with_secret(application: Callable[..., Any], secret: str) -> Callable[..., Any]:
+    """Return the application for the supervisor alone: others on this machine can reach its port too."""
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        given = environ.get(PROBE_HEADER, "")
+        if hmac.compare_digest(given.encode("latin-1"), secret.encode("latin-1")):
+            answer: Iterable[bytes] = application(environ, start_response)
+            return answer
+        start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        return []
+
+    return guarded
+
+
+def take_over_streams() -> tuple[int, int]:
+    """Return descriptors for commands and reports.
+
+    What the application reads from its stdin is empty, and what it prints goes to stderr: neither harms them.
+    """
+    commands, reports = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return commands, reports
+
+
+def main() -> int:
+    commands, reports = take_over_streams()
+    worker = Worker(Reports(reports))
+    # Ctrl-C at the terminal is for the supervisor, which then tells its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: worker.ask_to_leave())
+    code = worker.run(read_lines(commands))
+    logging.shutdown()
+    if code:
+        # Threads that did not end in time would hold the process for ever.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""A pool without processes: workers that do what a test says, and a clock that stands still."""
+
+from gateway.pool.backoff import RestartPolicy
+from gateway.pool.events import EventLog
+from gateway.pool.last_good import LastGoodSettings
+from gateway.pool.pool import ApplicationPool, Surroundings
+from gateway.pool.rotation import Request
+from gateway.pool.timers import Timers
+from gateway.pool.workers import Worker
+from gateway.settings import parse_settings
+
+
+def settings(folder, limit=10, recycling="", failure="", process_model=""):
+    text = f"""<configuration>
+      <appSettings><add key="MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES" value="{limit}" /></appSettings>
+      <applicationPool name="Unit">
+        <processModel startupTimeLimit="00:01:00" shutdownTimeLimit="00:00:30" {process_model} />
+        <recycling {recycling} />
+        <failure {failure} />
+      </applicationPool>
+    </configuration>"""
+    return parse_settings(text.encode(), folder / "Settings.config")
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class FakeWorker(Worker):
+    def __init__(self, serial, worker_settings):
+        super().__init__(serial, worker_settings)
+        self.commands = []
+        self.probed = False
+        self.killed = False
+
+    @property
+    def pid(self):
+        return 100 + self.serial
+
+    def send(self, command, **arguments):
+        self.commands.append(command)
+
+    def probe(self, port):
+        self.probed = True
+
+    def kill(self):
+        self.killed = True
+
+
+class Answerer:
+    def __init__(self):
+        self.is_open = False
+
+    def open(self):
+        self.is_open = True
+
+    def close(self):
+        self.is_open = False
+
+
+class Pool:
+    """The state machine with its surroundings, and what workers and people do to it."""
+
+    def __init__(self, folder, first):
+        self.clock = Clock()
+        self.timers = Timers(self.clock)
+        self.answerer = Answerer()
+        self.spawned: list[FakeWorker] = []
+        self.cannot_spawn = False
+        self.told: list[str | None] = []
+        around = Surroundings(
+            spawn=self._spawn,
+            clock=self.clock,
+            timers=self.timers,
+            events=EventLog(folder / "events.jsonl"),
+            unavailable=self.answerer,
+            last_good=LastGoodSettings(folder / "last-good.json"),
+            policy=RestartPolicy(random=lambda: 0.5),
+        )
+        self.machine = ApplicationPool(around, first)
+
+    def _spawn(self, worker_settings):
+        if self.cannot_spawn:
+            raise OSError("no more processes")
+        worker = FakeWorker(len(self.spawned) + 1, worker_settings)
+        self.spawned.append(worker)
+        return worker
+
+    def state(self):
+        return self.machine.state.value
+
+    @property
+    def newest(self):
+        return self.spawned[-1]
+
+    def start(self, worker_settings):
+        self.machine.start(worker_settings, self.told.append)
+
+    def recycle(self, worker_settings, by_file=False):
+        self.machine.recycle(Request("test", worker_settings, by_file, [self.told.append]))
+
+    def report(self, worker, what, **details):
+        self.machine.on_report(worker.serial, {"report": what, **details})
+
+    def make_ready(self, worker):
+        self.report(worker, "ready", port=1)
+        self.machine.on_probe(worker.serial, None)
+
+    def make_serve(self, worker):
+        """Let a candidate go all the way; an old worker hands over at once."""
+        self.make_ready(worker)
+        if (old := self.machine.current) is not None:
+            self.report(old, "handed_over", complete=True)
+        self.report(worker, "serving")
+
+    def exit(self, worker, code=0):
+        self.machine.on_exit(worker.serial, code)
+
+    def pass_time(self, seconds):
+        self.clock.now += seconds
+        self.timers.run_due()
