@@ -1,0 +1,62 @@
+"""What a call of the API is: one row of the table from which routes, views and the document are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pyramid.request import Request
+
+from gateway.web.security import Permission
+
+PREFIX = "/api/v1"
+MOST_BYTES = 32 * 1024 * 1024
+"""Of a body: 100,000 subscriptions, or a large catalog; web.ini lets no more through either."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a view returns: JSON, and what goes beside it."""
+
+    body: str
+    status: HTTPStatus = HTTPStatus.OK
+    location: str | None = None
+    is_replayed: bool = False
+
+
+def answer(model: BaseModel, status: HTTPStatus = HTTPStatus.OK, location: str | None = None) -> Answer:
+    return Answer(model.model_dump_json(), status, location)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One method of one path."""
+
+    name: str
+    """The operation's id in the document."""
+    method: str
+    path: str
+    view: Callable[[Request, Any], Answer]
+    """Gets the request and the checked query or body."""
+    permission: Permission
+    tag: str
+    summary: str
+    description: str = ""
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    answers: Mapping[HTTPStatus, type[BaseModel]]
+    descriptions: Mapping[HTTPStatus, str] = field(default_factory=dict)
+    errors: tuple[HTTPStatus, ...] = ()
+    """Beyond those that every call may give."""
+    is_idempotent: bool = False
+    """Whether it takes an Idempotency-Key."""
+    checks_body: bool = True
+    """False where a service checks the whole document itself."""
+
+    @property
+    def route_name(self) -> str:
+        """One for each path, since methods share it."""
+        return f"api.{self.path.strip('/').replace('/', '.')}"

@@ -1,0 +1,42 @@
+"""The few pages for people: what this is, and that an address leads nowhere."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from importlib.resources import files
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
+
+from gateway.web.registry import METHODS
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Our own style sheet and pictures, and nothing else."""
+
+CACHE_SECONDS = 3600
+
+
+def landing(_request: Request) -> Response:
+    return _page("index.html")
+
+
+def page_not_found() -> Response:
+    return _page("not-found.html", HTTPStatus.NOT_FOUND)
+
+
+def _page(name: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    html = files("gateway.web").joinpath("static", name).read_bytes()
+    response = Response(html, status=int(status), content_type="text/html", charset="utf-8")
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
+
+
+def includeme(config: Configurator) -> None:
+    config.add_static_view("static", "gateway.web:static", cache_max_age=CACHE_SECONDS)
+    config.add_route("landing", "/")
+    config.add_view(landing, route_name="landing", request_method="GET")
+    config.registry[METHODS]["landing"] = ["GET", "HEAD"]
