@@ -301,7 +301,7 @@ def _named(resources: list[ResourceFacts]) -> str:
         f"{resource.name} is unlimited"
         if resource.limit < 0
         else f"{resource.name} has limit {resource.limit}"
-        for resource in sorted(resources, key=lambda resource: (resource.name, resource.key))
+        for resource in sorted(resources, key=lambda r: (r.name, r.key, r.limit))
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
@@ -111,23 +111,24 @@ class FactsReader:
             SubscriptionResource.resource_type_id,
             SubscriptionResource.limit,
         ).where(SubscriptionResource.subscription_id.in_(ids))
-        return self._resources([row._tuple() for row in self._db.execute(query)])
+        return self._resources(self._db.execute(query))
 
     def _plan_resources(self, ids: Collection[str]) -> dict[str, list[ResourceFacts]]:
         query = select(PlanResource.service_plan_id, PlanResource.resource_type_id, PlanResource.limit).where(
             PlanResource.service_plan_id.in_(ids)
         )
-        return self._resources([row._tuple() for row in self._db.execute(query)])
+        return self._resources(self._db.execute(query))
 
-    def _resources(self, rows: list[tuple[str, int, int]]) -> dict[str, list[ResourceFacts]]:
+    def _resources(self, rows: Iterable[tuple[str, int, int]]) -> dict[str, list[ResourceFacts]]:
         """Give each owner its resources; rows are owner, resource type and limit.
 
         Types are few beside the rows, so that each is read once, and equal facts are one object.
         """
-        types = self._types({type_id for _, type_id, _ in rows})
+        ordered = sorted(rows)
+        types = self._types({type_id for _, type_id, _ in ordered})
         known: dict[tuple[int, int], ResourceFacts] = {}
         found: defaultdict[str, list[ResourceFacts]] = defaultdict(list)
-        for owner, type_id, limit in sorted(rows):
+        for owner, type_id, limit in ordered:
             if (type_id, limit) not in known:
                 known[type_id, limit] = ResourceFacts(*types[type_id], limit)
             found[owner].append(known[type_id, limit])

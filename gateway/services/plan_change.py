@@ -66,7 +66,7 @@ def _resources_before(db: Session, subscription_id: str) -> _Before:
         .join(ResourceType, ResourceType.id == SubscriptionResource.resource_type_id)
         .where(SubscriptionResource.subscription_id == subscription_id)
     )
-    rows = [row._tuple() for row in db.execute(query)]
+    rows = db.execute(query).all()
     for resource, _ in rows:
         db.expunge(resource)  # The rows are replaced, and these are what we remember of them.
     return rows

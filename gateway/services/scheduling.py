@@ -190,7 +190,7 @@ class UpgradeScheduling:
             for facts in subscriptions
         ]
         inserted = self._db.execute(_INSERT_UPGRADES, rows)
-        upgrades = sorted(row._tuple() for row in inserted)
+        upgrades = sorted((row.id, row.subscription_id) for row in inserted)
         detail = f"Requested by {self._caller.name}"
         event = {"at": now, "name": "scheduled", "detail": detail, "attempt": 0}
         self._db.execute(_INSERT_EVENTS, [{"upgrade_id": key, **event} for key, _ in upgrades])
