@@ -49,6 +49,8 @@ class ControlServer:
 
     def close(self) -> None:
         """Accept no more, and take back what was put on the disk."""
+        if self._ended:
+            return
         self._ended = True
         self._files.pool.unlink(missing_ok=True)
         try:

@@ -64,6 +64,11 @@ class Simulator:
         self.url: str | None = None
         """Where it answers; None until it is ready."""
 
+    @property
+    def pid(self) -> int | None:
+        """Process id, None while it does not run."""
+        return self._process.pid if self._process is not None else None
+
     def want(self, latency: float) -> None:
         """Have it run, with so many seconds for an upgrade."""
         if not self._wanted:
@@ -119,7 +124,7 @@ class Simulator:
 
     def _start(self) -> None:
         port = 0 if self._early_ends >= PORT_TRIES else self._remembered_port()
-        private_folder(self._folder)
+        private_folder(self._folder / "catalog")
         self._run += 1
         try:
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module.

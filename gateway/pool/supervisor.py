@@ -263,6 +263,7 @@ class Supervisor:
             "listen": str(self._address),
             "url": self._address.url,
             "simulator_url": self._simulator.url,
+            "simulator_pid": self._simulator.pid,
             "uptime_seconds": round(time.monotonic() - self._began, 1),
             "changes_not_applied": self._intake.not_applied,
             "events": self._events.recent(EVENTS_SHOWN),

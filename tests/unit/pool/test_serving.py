@@ -1,0 +1,188 @@
+import http.client
+import socket
+import threading
+import time
+
+import pytest
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
+from waitress.task import Task, WSGITask
+
+from gateway.pool.listener import Address, bind, bound_address
+from gateway.pool.serving import Serving
+from gateway.pool.worker import only_with_secret
+from tests.functional.pool.helpers import eventually
+
+
+class Application:
+    """Answers when it is let go."""
+
+    def __init__(self):
+        self.let_go = threading.Event()
+        self.let_go.set()
+
+    def __call__(self, environ, start_response):
+        self.let_go.wait(timeout=10)
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+
+class Server:
+    def __init__(self):
+        self.application = Application()
+        self.public = bind(Address("127.0.0.1", 0))
+        private = socket.create_server(("127.0.0.1", 0))
+        self.port = bound_address(self.public).port
+        self.private_port = private.getsockname()[1]
+        guarded = only_with_secret(self.application, "s3")
+        self.serving = Serving(
+            self.application, guarded, self.public, private, {"threads": "2", "listen": "x"}
+        )
+        self.results: list[bool] = []
+        self.thread = threading.Thread(target=lambda: self.results.append(self.serving.run()))
+        self.thread.start()
+
+    def connect(self, port=None):
+        return http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=10)
+
+    def wait_for_end(self):
+        self.thread.join(timeout=15)
+        assert not self.thread.is_alive()
+        return self.results[0]
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.application.let_go.set()
+    server.serving.drain(5)
+    server.thread.join(timeout=15)
+    wasyncore.close_all(server.serving._map)
+    server.public.close()
+
+
+def get(connection, headers=None):
+    connection.request("GET", "/", headers=headers or {})
+    response = connection.getresponse()
+    return response.status, response.headers["Connection"], response.read()
+
+
+def test_the_public_socket_is_closed_until_it_is_opened(server):
+    client = server.connect()
+    client.request("GET", "/")
+    assert client.sock is not None
+    client.sock.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        client.sock.recv(1)
+
+    server.serving.open()
+    client.sock.settimeout(10)
+
+    assert client.getresponse().read() == b"ok"
+    client.close()
+
+
+def test_the_private_socket_is_for_who_knows_the_secret(server):
+    for headers, status in (({"X-Gateway-Probe": "s3"}, 200), ({"X-Gateway-Probe": "no"}, 404), ({}, 404)):
+        client = server.connect(server.private_port)
+        assert get(client, headers)[0] == status
+        client.close()
+
+
+def test_a_kept_connection_is_closed_with_its_next_answer(server):
+    server.serving.open()
+    client = server.connect()
+    assert get(client) == (200, None, b"ok")
+
+    server.serving.drain(10)
+
+    assert get(client) == (200, "close", b"ok")
+    client.close()
+    assert server.wait_for_end() is True
+
+
+def test_an_idle_connection_does_not_hold_it_for_long(server):
+    server.serving.open()
+    client = server.connect()
+    get(client)
+    began = time.monotonic()
+
+    server.serving.drain(10)
+
+    assert server.wait_for_end() is True
+    assert time.monotonic() - began < 5
+    client.close()
+
+
+def test_running_and_queued_requests_are_answered(server):
+    server.serving.open()
+    server.application.let_go.clear()
+    clients = [server.connect() for _ in range(5)]
+    for client in clients:
+        client.request("GET", "/")
+    eventually(lambda: server.serving.state()["running"] == 2 and server.serving.state()["queue"] == 3)
+
+    server.serving.drain(10)
+    assert server.serving.state()["oldest_request_age"] > 0
+    server.application.let_go.set()
+
+    assert [client.getresponse().read() for client in clients] == [b"ok"] * 5
+    assert server.wait_for_end() is True
+    for client in clients:
+        client.close()
+
+
+def test_pipelined_requests_are_all_answered(server):
+    server.serving.open()
+    server.application.let_go.clear()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        eventually(lambda: server.serving.state()["running"] == 1)
+        server.serving.drain(10)
+        server.application.let_go.set()
+        received = b""
+        while data := client.recv(65536):
+            received += data
+
+    assert received.count(b"HTTP/1.1 200 OK") == 3
+    assert received.count(b"Connection: close") == 1
+
+
+def test_a_request_that_takes_too_long_is_cut(server):
+    server.serving.open()
+    server.application.let_go.clear()
+    client = server.connect()
+    client.request("GET", "/")
+    eventually(lambda: server.serving.state()["running"] == 1)
+
+    server.serving.drain(0.5)
+
+    assert server.wait_for_end() is False
+    client.close()
+
+
+def test_the_port_is_free_at_once_when_it_is_let_go(server):
+    server.serving.open()
+    server.application.let_go.clear()
+    client = server.connect()
+    client.request("GET", "/")
+    eventually(lambda: server.serving.state()["running"] == 1)
+
+    server.serving.drain(10, let_go=True)
+    server.public.close()
+    with bind(Address("127.0.0.1", server.port), patience=5):
+        server.application.let_go.set()
+        assert client.getresponse().read() == b"ok"
+    client.close()
+
+
+def test_waitress_has_what_the_drain_relies_on():
+    for name in ("accepting", "channel_class", "active_channels", "trigger"):
+        assert hasattr(BaseWSGIServer, name) or name in BaseWSGIServer.__init__.__code__.co_names
+    for name in ("requests_lock", "total_outbufs_len", "will_close", "close_when_flushed", "last_activity"):
+        assert hasattr(HTTPChannel, name) or name in HTTPChannel.__init__.__code__.co_names
+    assert HTTPChannel.task_class is WSGITask
+    assert callable(Task.build_response_header)
+    assert callable(Task.set_close_on_finish)
