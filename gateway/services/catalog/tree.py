@@ -90,4 +90,5 @@ def check_tenants(connection: Connection, catalog: Catalog, problems: Problems) 
 def _stored_owners(connection: Connection, tenants: list[str]) -> Iterator[tuple[str, str]]:
     for some in chunks(tenants, IDS_AT_ONCE):
         query = select(Account.microsoft_tenant_id, Account.id).where(Account.microsoft_tenant_id.in_(some))
-        yield from connection.execute(query).tuples()  # type: ignore[misc]  # A tenant found is not None.
+        for row in connection.execute(query):
+            yield row[0], row[1]  # type: ignore[misc]  # A tenant found is not None.
