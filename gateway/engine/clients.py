@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from httpx2 import BaseTransport
+
 from gateway.db import utcnow
 from gateway.partner_center import Credentials, PartnerCenterClient, PartnerCenterError, RefusedError
 from gateway.settings import GatewaySettings, InstanceSettings
@@ -19,12 +21,13 @@ SPARE_CONNECTIONS = 8
 class PartnerCenterClients:
     """Clients by the name of their instance; threads share them."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, *, transport: BaseTransport | None = None) -> None:
+        """:param transport: takes the place of the network"""
         connections = settings.app.max_allowed_nb_of_simultaneous_upgrades + SPARE_CONNECTIONS
         self._countries = {i.name.casefold(): i.country for i in settings.application_instances}
         self._clients = {
             instance.name.casefold(): PartnerCenterClient(
-                credentials_of(instance), max_connections=connections
+                credentials_of(instance), max_connections=connections, transport=transport
             )
             for instance in settings.application_instances
             if instance.partner_center_url != "simulator"  # Nobody has said where the simulator listens.

@@ -67,7 +67,7 @@ class EngineContext:
         with self.database.read() as db:
             row = db.execute(query).one()
             db.expunge_all()
-        upgrade, instance_name = row._tuple()
+        upgrade, instance_name = row
         if not self._owns(upgrade):
             return None
         client = self.clients.for_instance_name(instance_name)

@@ -205,4 +205,4 @@ class Engine:
             .group_by(Upgrade.status)
         )
         with self._database.read() as db:
-            return dict(db.execute(query).tuples().all())
+            return {row[0]: row[1] for row in db.execute(query)}

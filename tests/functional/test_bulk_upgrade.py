@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.functional.catalogs import SKUS, STANDARD, catalog, many, microsoft_id_of, subscription, tenant_of
+from tests.catalogs import SKUS, STANDARD, catalog, many, microsoft_id_of, subscription, tenant_of
 from tests.functional.site import Site, SteadyLoad, wait_until
 
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-BASIC, STANDARD = "basic", "standard"
-OFFERS = {BASIC: "CFQ7TTC0LH18:0001", STANDARD: "CFQ7TTC0LDPB:0001"}
+BASIC, STANDARD, PREMIUM = "basic", "standard", "premium"
+LEGACY_BASIC, LEGACY_STANDARD = "legacy-basic", "legacy-standard"
+OFFERS = {
+    BASIC: "CFQ7TTC0LH18:0001",
+    STANDARD: "CFQ7TTC0LDPB:0001",
+    PREMIUM: "CFQ7TTC0LCHC:0002",
+    LEGACY_BASIC: "BD938F12-058F-4927-BBA3-AE36B1D2501C",
+    LEGACY_STANDARD: "031C9E47-4802-4248-838E-778FB1D2CC05",
+}
 SKUS = {BASIC: "3b555118-da6a-4418-894f-7df1e2096870", STANDARD: "f245ecc8-75af-4f8e-b61f-27d8114de5f3"}
 """What the license of a plan is called in a customer's directory."""
 
@@ -38,16 +45,18 @@ def plan(plan_id: str, *licenses: str, kind: str = "standard") -> dict[str, Any]
     }
 
 
-def subscription(name: str, *, status: str = "active", **limits: int) -> dict[str, Any]:
-    """A subscription of the plan `basic`; a limit for each resource, half of it used."""
+def subscription(
+    name: str, *, plan_id: str = BASIC, status: str = "active", customer_id: str | None = None, **limits: int
+) -> dict[str, Any]:
+    """A subscription with a limit for each resource, half of it used."""
     resources = [
         {"resource_type": key, "limit": limit, "usage": limit // 2}
-        for key, limit in (limits or {BASIC: 4}).items()
+        for key, limit in (limits or {plan_id: 4}).items()
     ]
     return {
         "id": name,
-        "account": f"customer-{name}",
-        "service_plan": BASIC,
+        "account": customer_id or f"customer-{name}",
+        "service_plan": plan_id,
         "status": status,
         "resources": resources,
         "microsoft_subscription_id": microsoft_id_of(name),
@@ -71,7 +80,9 @@ def catalog(*subscriptions: dict[str, Any]) -> dict[str, Any]:
     return {
         "application_instances": [{"id": "office365", "name": "Office 365"}],
         "accounts": [{"id": "provider", "type": "provider", "name": "Provider"}]
-        + [customer(s["id"]) for s in subscriptions],
+        + [
+            customer(name.removeprefix("customer-")) for name in sorted({s["account"] for s in subscriptions})
+        ],
         "service_templates": [
             {
                 "id": "template",
@@ -91,7 +102,7 @@ def catalog(*subscriptions: dict[str, Any]) -> dict[str, Any]:
                 ],
             }
         ],
-        "service_plans": [plan(BASIC, BASIC), plan(STANDARD, STANDARD)],
+        "service_plans": [plan(key, key) for key in OFFERS],
         "subscriptions": list(subscriptions),
     }
 

@@ -1,0 +1,101 @@
+"""The engine's steps against the simulator: real database, real client, no network, no waiting."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.engine.claims import Claims
+from gateway.engine.clients import PartnerCenterClients
+from gateway.engine.context import EngineContext
+from gateway.engine.steps import advance
+from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeStatus
+from gateway.services.catalog import import_catalog
+from gateway.settings import AppSettings, GatewaySettings, InstanceSettings, with_simulator
+from gateway.simulator import make_app
+from tests.catalogs import LEGACY_BASIC, catalog, subscription
+from tests.factories import Factories
+from tests.simulation import BASE_URL, Clock, Control, Transport
+
+LATENCY = 60.0
+SUBSCRIPTIONS = [
+    subscription("one"),
+    subscription("two"),
+    subscription("three", customer_id="customer-one"),
+    subscription("old", plan_id=LEGACY_BASIC),
+]
+
+
+class World:
+    """A gateway and its Microsoft, at one moment in time."""
+
+    def __init__(self, database, simulator, clock):
+        self.database = database
+        self.simulator = simulator
+        self.clock = clock
+        self.control = Control(simulator)
+        self.control.configure(latency=LATENCY)
+        instance = InstanceSettings(name="Office 365", partner_center_url="simulator", simulated=True)
+        self.settings = GatewaySettings(application_instances=(instance,))
+        self._clients = []
+
+    def context(self, owner="node:one", **app):
+        """What the engine of one worker is given."""
+        settings = with_simulator(self.settings, BASE_URL)
+        clients = PartnerCenterClients(settings, transport=Transport(app=self.simulator))
+        self._clients.append(clients)
+        return EngineContext(self.database, clients, AppSettings(**app), owner, self.clock)
+
+    def schedule(self, subscription_id, target):
+        with self.database.write() as db:
+            found, plan = db.get_one(Subscription, subscription_id), db.get_one(ServicePlan, target)
+            return Factories(db).upgrade(found, plan, due_at=self.clock.now).id
+
+    def claim(self, ctx):
+        return Claims(self.database, ctx.owner, ctx.lease, self.clock).claim(10)
+
+    def read(self, upgrade_id):
+        with self.database.read() as db:
+            upgrade = db.get_one(Upgrade, upgrade_id)
+            _ = (upgrade.events, upgrade.subscription.resources, upgrade.subscription.licenses)
+            return upgrade
+
+    def events(self, upgrade_id):
+        return [event.name for event in self.read(upgrade_id).events]
+
+    def run(self, ctx, upgrade_id, *, turns=500):
+        """Carry it out to the end, passing the time it asks for."""
+        self.claim(ctx)
+        for _ in range(turns):
+            after = advance(upgrade_id, ctx)
+            if after is None:
+                break
+            self.clock.sleep(after)
+        upgrade = self.read(upgrade_id)
+        assert upgrade.status is not UpgradeStatus.IN_PROGRESS
+        return upgrade
+
+    def close(self):
+        self.control.close()
+        for clients in self._clients:
+            clients.close()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def world(sqlite_database, tmp_path, clock):
+    path = tmp_path / "catalog.json"
+    document = catalog(*SUBSCRIPTIONS)
+    path.write_text(json.dumps(document))
+    with sqlite_database.write() as db:
+        import_catalog(db, document, now=clock.now)
+    simulator = make_app(path, now=clock, sleep=clock.sleep)
+    world = World(sqlite_database, simulator, clock)
+    yield world
+    world.close()
+    simulator.close()

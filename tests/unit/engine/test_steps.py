@@ -1,0 +1,360 @@
+"""What becomes of one upgrade, whatever Microsoft answers and whenever the worker dies."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from gateway.engine.claims import Claims
+from gateway.engine.context import LeaseLostError
+from gateway.engine.outcome import again
+from gateway.engine.steps import advance
+from gateway.models import ResourceType, Subscription, SubscriptionStatus, UpgradeStatus, UpgradeStep
+from gateway.simulator import Simulator
+from tests.catalogs import BASIC, LEGACY_STANDARD, PREMIUM, STANDARD, microsoft_id_of
+from tests.unit.engine.conftest import LATENCY
+
+NEW = ["started", "checked", "submitting", "accepted", "converted", "completed"]
+
+
+class TestAnUpgradeThatGoesWell:
+    def test_it_moves_the_subscription_to_its_new_plan(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+
+        upgrade = world.run(ctx, upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert world.events(upgrade_id) == NEW
+        assert upgrade.finished_at - upgrade.started_at >= timedelta(seconds=LATENCY)
+        assert (upgrade.lease_owner, upgrade.due_at, upgrade.reason) == (None, None, None)
+        after = upgrade.subscription
+        assert (after.service_plan_id, after.microsoft_subscription_id) == (STANDARD, microsoft_id_of("one"))
+        assert [(r.resource_type.key, r.limit, r.usage) for r in after.licenses] == [(STANDARD, 4, 2)]
+
+    def test_one_request_reaches_microsoft_with_the_ids_that_are_kept(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        [call] = world.control.calls()
+        assert call["request_id"] == str(upgrade.request_id)
+        assert call["correlation_id"] == str(upgrade.correlation_id)
+        [transition] = world.control.transitions()
+        assert (transition["subscription_id"], transition["quantity"]) == (microsoft_id_of("one"), 4)
+        assert upgrade.operation_id == transition["operation_id"]
+
+    def test_a_legacy_one_moves_to_the_subscription_that_microsoft_made(self, world):
+        upgrade_id = world.schedule("old", LEGACY_STANDARD)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        [transition] = world.control.transitions()
+        assert upgrade.subscription.microsoft_subscription_id == transition["target_subscription_id"]
+        assert upgrade.subscription.microsoft_subscription_id != microsoft_id_of("old")
+        assert upgrade.subscription.service_plan_id == LEGACY_STANDARD
+
+
+class TestWhatIsCheckedAgainAtTheStart:
+    @pytest.mark.parametrize(
+        ("change", "code"),
+        [
+            pytest.param({"status": SubscriptionStatus.SUSPENDED}, "subscription_not_active", id="suspended"),
+            pytest.param({"service_plan_id": STANDARD}, "plan_changed", id="another plan"),
+            pytest.param({"microsoft_subscription_id": None}, "not_provisioned", id="not at Microsoft"),
+        ],
+    )
+    def test_a_change_in_between_fails_it_before_anything_is_sent(self, world, change, code):
+        upgrade_id = world.schedule("one", STANDARD)
+        with world.database.write() as db:
+            for column, value in change.items():
+                setattr(db.get_one(Subscription, "one"), column, value)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, code)
+        assert upgrade.reason
+        assert upgrade.remedy
+        assert world.control.calls() == []
+
+    def test_an_offer_that_differs_at_microsoft_is_not_upgraded(self, world):
+        first = world.run(world.context(), world.schedule("one", STANDARD))
+        with world.database.write() as db:
+            db.get_one(Subscription, "one").service_plan_id = BASIC
+            db.get_one(Subscription, "one").resources[0].resource_type_id = license_of(db, BASIC)
+        again_id = world.schedule("one", PREMIUM)
+
+        upgrade = world.run(world.context(), again_id)
+
+        assert first.status is UpgradeStatus.COMPLETED
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "offer_differs_at_microsoft")
+        assert len(world.control.calls()) == 1
+
+    def test_one_that_somebody_has_upgraded_at_microsoft_is_not_upgraded_again(self, world):
+        world.run(world.context(), world.schedule("one", STANDARD))
+        with world.database.write() as db:
+            db.get_one(Subscription, "one").service_plan_id = BASIC
+            db.get_one(Subscription, "one").resources[0].resource_type_id = license_of(db, BASIC)
+
+        upgrade = world.run(world.context(), world.schedule("one", STANDARD))
+
+        assert (upgrade.status, upgrade.reason_code) == (
+            UpgradeStatus.FAILED,
+            "already_upgraded_at_microsoft",
+        )
+        assert len(world.control.calls()) == 1
+
+    def test_an_offer_without_a_path_fails(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        world.control.fault("ineligible", omit=True)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "no_upgrade_path")
+        assert world.control.calls() == []
+
+    def test_microsofts_reason_becomes_the_code_with_a_remedy(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        world.control.fault("ineligible", code=3)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert upgrade.reason_code == "conflicting_service_types"
+        assert "Remove" in upgrade.remedy
+
+
+class TestAnUnknownOutcome:
+    """The request was carried out, but its answer was lost."""
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"action": "drop_after"},
+            {"action": "garbage", "garbage": "html"},
+            {"action": "garbage", "garbage": "truncated"},
+            {"action": "garbage", "garbage": "empty"},
+        ],
+        ids=["cut", "HTML", "truncated", "empty"],
+    )
+    @pytest.mark.parametrize(("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)])
+    def test_it_is_looked_up_and_not_sent_again(self, world, fault, name, target):
+        world.control.configure(replay_request_ids=False)
+        world.control.fault(**fault, match={"method": "POST", "path": "transitions|upgrades"}, times=1)
+        upgrade_id = world.schedule(name, target)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert len(world.control.calls()) == len(world.control.transitions()) == 1
+        assert "outcome_unknown" in world.events(upgrade_id)
+        assert "found" in world.events(upgrade_id)
+
+    def test_a_history_that_lags_is_waited_for(self, world):
+        world.control.configure(replay_request_ids=False)
+        world.control.fault("history_lags", seconds=40, times=1)
+        world.control.fault("drop_after", match={"method": "POST", "path": "transitions"}, times=1)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(upgrade_look_up_seconds=60), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert len(world.control.calls()) == 1
+
+    @pytest.mark.parametrize(("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)])
+    def test_what_left_no_trace_is_sent_again_with_the_same_request_id(self, world, name, target):
+        world.control.fault("drop_before", match={"method": "POST", "path": "transitions|upgrades"}, times=1)
+        upgrade_id = world.schedule(name, target)
+
+        upgrade = world.run(world.context(upgrade_look_up_seconds=30), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        first, second = world.control.calls()
+        assert first["request_id"] == second["request_id"] == str(upgrade.request_id)
+        assert len(world.control.transitions()) == 1
+
+    def test_it_ends_as_failed_when_it_cannot_be_cleared_up(self, world):
+        world.control.fault("drop_before", match={"method": "POST", "path": "transitions"})
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(upgrade_look_up_seconds=10, upgrade_max_attempts=3), upgrade_id)
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "outcome_unknown")
+        assert str(upgrade.request_id) in upgrade.remedy
+        assert len(world.control.calls()) <= 3
+
+
+class TestAWorkerThatDies:
+    """Whatever the last commit was, the next worker goes on from there, and nothing is bought twice."""
+
+    @pytest.mark.parametrize("commits", range(1, 7))
+    @pytest.mark.parametrize("name_and_target", [("one", STANDARD), ("old", LEGACY_STANDARD)])
+    def test_another_one_finishes_it_with_one_request(self, world, commits, name_and_target):
+        world.control.configure(replay_request_ids=False)
+        upgrade_id = world.schedule(*name_and_target)
+        dying = world.context("node:dying")
+        kill_after(dying, commits)
+        with contextlib.suppress(Killed):
+            world.run(dying, upgrade_id)
+
+        world.clock.sleep(31)
+        heir = world.context("node:heir")
+        Claims(world.database, heir.owner, heir.lease, world.clock).adopt()
+        upgrade = world.run(heir, upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert len(world.control.transitions()) == 1
+
+    def test_one_that_comes_back_to_life_must_not_touch_it(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        stalled = world.context("node:stalled")
+        world.claim(stalled)
+        world.clock.sleep(31)
+        heir = world.context("node:heir")
+        Claims(world.database, heir.owner, heir.lease, world.clock).adopt()
+
+        assert advance(upgrade_id, stalled) is None
+        with pytest.raises(LeaseLostError):
+            stalled.record(upgrade_id, again(5, "still here"))
+        assert world.control.calls() == []
+
+
+class TestTrouble:
+    def test_a_pause_that_microsoft_asks_for_is_made_by_all_of_the_account(self, world):
+        world.control.fault("throttle", retry_after=57, times=1, match={"method": "GET"})
+        first, second = world.schedule("one", STANDARD), world.schedule("two", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        calls = len(world.control.calls("GET"))
+
+        after = advance(first, ctx)
+
+        assert 50 < after < 65
+        assert 50 < advance(second, ctx) <= 57
+        assert len(world.control.calls("GET")) == calls + 1
+        assert "pause" in world.read(second).waiting_for
+        assert world.run(ctx, first).status is UpgradeStatus.COMPLETED
+
+    def test_a_customer_that_microsoft_is_busy_with_is_tried_later(self, world):
+        world.control.fault("customer_busy", times=1)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert len(world.control.transitions()) == 1
+
+    def test_an_outage_is_tried_a_few_times_then_it_fails_unsent(self, world):
+        world.control.fault("status", status=503)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(upgrade_max_attempts=3), upgrade_id)
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "partner_center_unavailable")
+        assert world.events(upgrade_id) == ["started", "retry", "retry", "failed"]
+
+    def test_an_outage_while_microsoft_works_is_sat_out(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        world.clock.sleep(advance(upgrade_id, ctx))
+        assert world.read(upgrade_id).step is UpgradeStep.WAITING
+        world.control.fault("status", status=503, times=20)
+
+        upgrade = world.run(ctx, upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+
+    def test_a_token_that_expires_in_between_does_no_harm(self, world):
+        world.control.fault("expire_tokens", every=3)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        assert world.run(world.context(), upgrade_id).status is UpgradeStatus.COMPLETED
+
+    def test_a_transition_that_fails_fails_the_upgrade_with_microsofts_reason(self, world):
+        world.control.fault("transition_fails", code=4)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(upgrade_timeout_hours=1), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.FAILED
+        assert upgrade.subscription.service_plan_id == BASIC
+
+    def test_one_that_never_ends_is_given_up_with_what_to_do(self, world):
+        world.control.fault("never_finishes")
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(upgrade_timeout_hours=2), upgrade_id)
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "outcome_unknown")
+        assert microsoft_id_of("one") in upgrade.remedy
+        assert upgrade.finished_at - upgrade.started_at <= timedelta(hours=2)
+
+    @pytest.mark.parametrize(("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)])
+    def test_licenses_that_did_not_move_are_a_warning(self, world, name, target):
+        world.control.fault("license_errors", users=1)
+        upgrade_id = world.schedule(name, target)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED_WITH_WARNINGS
+        assert upgrade.reason_code == "licenses_not_moved"
+        assert upgrade.remedy
+        assert upgrade.subscription.service_plan_id == target
+
+    def test_an_instance_that_is_not_in_the_settings_fails_it(self, world):
+        world.settings = world.settings.model_copy(update={"application_instances": ()})
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "instance_not_configured")
+
+    def test_a_mistake_of_ours_ends_one_upgrade_and_no_more(self, world, monkeypatch):
+        monkeypatch.setattr(Simulator, "__call__", broken)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(upgrade_max_attempts=2), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.FAILED
+
+
+class TestAnEngineThatStops:
+    def test_it_stops_between_two_steps(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        ctx.stopping.set()
+
+        assert advance(upgrade_id, ctx) == 0
+        assert world.read(upgrade_id).step is UpgradeStep.CHECKING
+
+
+def license_of(db, key):
+    return db.scalars(select(ResourceType.id).where(ResourceType.key == key)).one()
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of ours may catch it."""
+
+
+def kill_after(ctx, commits):
+    """Let the worker die right after it has committed so often."""
+    left = [commits]
+    original = ctx.record
+
+    def record(upgrade_id, outcome):
+        written = original(upgrade_id, outcome)
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+        return written
+
+    object.__setattr__(ctx, "record", record)
+
+
+def broken(*_arguments):
+    raise KeyError("a mistake")
