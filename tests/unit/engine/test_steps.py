@@ -190,13 +190,16 @@ class TestAnUnknownOutcome:
 class TestAWorkerThatDies:
     """Whatever the last commit was, the next worker goes on from there, and nothing is bought twice."""
 
-    @pytest.mark.parametrize("commits", range(1, 7))
-    @pytest.mark.parametrize("name_and_target", [("one", STANDARD), ("old", LEGACY_STANDARD)])
-    def test_another_one_finishes_it_with_one_request(self, world, commits, name_and_target):
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    @pytest.mark.parametrize("commit", range(1, 7))
+    @pytest.mark.parametrize(
+        ("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)], ids=["new", "legacy"]
+    )
+    def test_another_one_finishes_it_with_one_request(self, world, moment, commit, name, target):
         world.control.configure(replay_request_ids=False)
-        upgrade_id = world.schedule(*name_and_target)
+        upgrade_id = world.schedule(name, target)
         dying = world.context("node:dying")
-        kill_after(dying, commits)
+        kill_at(dying, moment, commit)
         with contextlib.suppress(Killed):
             world.run(dying, upgrade_id)
 
@@ -341,14 +344,16 @@ class Killed(BaseException):
     """The process is gone: nothing of ours may catch it."""
 
 
-def kill_after(ctx, commits):
-    """Let the worker die right after it has committed so often."""
-    left = [commits]
+def kill_at(ctx, moment, commit):
+    """Let the worker die right before or after the commit of this number."""
+    left = [commit]
     original = ctx.record
 
     def record(upgrade_id, outcome):
-        written = original(upgrade_id, outcome)
         left[0] -= 1
+        if not left[0] and moment == "before":
+            raise Killed
+        written = original(upgrade_id, outcome)
         if not left[0]:
             raise Killed
         return written

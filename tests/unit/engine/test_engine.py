@@ -1,0 +1,143 @@
+"""The engine with its threads: real time, a simulator that is quick."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from gateway.db import utcnow
+from gateway.engine import Engine, PartnerCenterClients
+from gateway.engine.housekeeping import IDEMPOTENCY_KEYS_KEPT, clean_up
+from gateway.models import IdempotencyKey, UpgradeStatus
+from gateway.settings import AppSettings, with_simulator
+from tests.catalogs import STANDARD
+from tests.factories import NOW
+from tests.functional.site import wait_until
+from tests.simulation import BASE_URL, Transport
+
+
+class RealClock:
+    """Time as it is."""
+
+    @property
+    def now(self):
+        return utcnow()
+
+    def __call__(self):
+        return utcnow()
+
+    def sleep(self, seconds):
+        threading.Event().wait(seconds)
+
+
+@pytest.fixture
+def clock():
+    return RealClock()
+
+
+@pytest.fixture
+def make_engine(world):
+    world.control.configure(latency=0.2)
+    engines = []
+
+    def make(node="node", **app):
+        app = {"upgrade_poll_interval_seconds": 0.05, **app}
+        settings = world.settings.model_copy(update={"app": AppSettings(**app)})
+        clients = PartnerCenterClients(
+            with_simulator(settings, BASE_URL), transport=Transport(app=world.simulator)
+        )
+        engines.append((Engine(world.database, settings, clients, node=node), clients))
+        return engines[-1][0]
+
+    yield make
+    for engine, clients in engines:
+        engine.hand_over(10)
+        engine.close()
+        clients.close()
+
+
+def status(world, upgrade_id):
+    return world.read(upgrade_id).status
+
+
+class TestEngine:
+    def test_it_carries_out_what_is_pending(self, world, make_engine):
+        ids = [world.schedule("one", STANDARD), world.schedule("two", STANDARD)]
+        engine = make_engine()
+
+        engine.start()
+
+        wait_until(
+            lambda: {status(world, i) for i in ids} == {UpgradeStatus.COMPLETED}, within=20, what="both"
+        )
+        assert len(world.control.transitions()) == 2
+        assert engine.status()["running"] == engine.status()["pending"] == 0
+
+    def test_it_carries_out_two_of_one_customer_one_after_the_other(self, world, make_engine):
+        world.control.configure(one_transition_per_customer=True)
+        ids = [world.schedule("one", STANDARD), world.schedule("three", STANDARD)]
+
+        make_engine().start()
+
+        wait_until(
+            lambda: {status(world, i) for i in ids} == {UpgradeStatus.COMPLETED}, within=20, what="both"
+        )
+        first, second = (world.read(i) for i in ids)
+        assert first.finished_at <= second.started_at
+
+    def test_it_hands_over_at_once_and_a_successor_goes_on(self, world, make_engine):
+        world.control.configure(latency=1.5)
+        upgrade_id = world.schedule("one", STANDARD)
+        old, new = make_engine("node"), make_engine("other node")
+        old.start()
+        wait_until(lambda: world.control.transitions(), within=10, what="the request to Microsoft")
+
+        assert old.hand_over(5)
+
+        assert world.read(upgrade_id).lease_owner is None
+        new.start()
+        wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
+        assert len(world.control.transitions()) == 1
+
+    def test_it_can_start_again_when_nobody_came_to_take_over(self, world, make_engine):
+        engine = make_engine()
+        engine.start()
+        engine.hand_over(5)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        engine.start()
+
+        wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
+
+    def test_after_stop_claiming_it_takes_nothing(self, world, make_engine):
+        engine = make_engine()
+        engine.start()
+        engine.stop_claiming()
+        assert engine.hand_over(5)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        engine.wake()
+
+        assert not engine.status()["started"]
+        assert status(world, upgrade_id) is UpgradeStatus.PENDING
+
+    def test_its_status_tells_the_limit_and_a_fresh_heartbeat(self, make_engine):
+        engine = make_engine(max_allowed_nb_of_simultaneous_upgrades=7)
+        assert not engine.status()["started"]
+
+        engine.start()
+
+        wait_until(lambda: engine.status()["last_heartbeat_at"], within=5, what="the first look around")
+        assert (engine.status()["limit"], engine.status()["started"]) == (7, True)
+
+
+def test_old_answers_are_forgotten(database):
+    with database.write() as db:
+        for key, at in (("old", NOW), ("new", NOW + IDEMPOTENCY_KEYS_KEPT)):
+            db.add(IdempotencyKey(caller="tests", key=key, request_hash="x", created_at=at))
+
+    clean_up(database, lambda: NOW + IDEMPOTENCY_KEYS_KEPT * 1.5)
+
+    with database.read() as db:
+        assert [key for key in ("old", "new") if db.get(IdempotencyKey, ("tests", key))] == ["new"]
