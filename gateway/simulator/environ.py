@@ -44,7 +44,7 @@ def read_request(environ: WSGIEnvironment) -> Request:
     query = environ.get("QUERY_STRING", "")
     return Request(
         method=environ["REQUEST_METHOD"].upper(),
-        path=environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace"),
+        path=environ.get("PATH_INFO", "/").encode("latin-1", "replace").decode("utf-8", "replace"),
         query={key.lower(): value for key, value in parse_qsl(query, keep_blank_values=True)},
         query_string=query,
         headers=headers,

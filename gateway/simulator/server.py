@@ -50,7 +50,7 @@ def serve(simulator: Simulator, options: ServerOptions) -> None:
         asyncore_use_poll=hasattr(select, "poll"),
         ident="Simulator",
     )
-    with _signals():
+    with _signals(simulator):
         if options.exit_with_stdin:
             _stop_at_end_of_stdin(server)
         port = listener.getsockname()[1]
@@ -70,17 +70,17 @@ def _host(host: str) -> str:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    old = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
+def _signals(simulator: Simulator) -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        simulator.stop()  # Answers held back go first, so that no thread is waited for.
+        raise SystemExit(0)
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
 
 
 def _stop_at_end_of_stdin(server: Any) -> None:

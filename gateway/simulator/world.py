@@ -46,6 +46,7 @@ class World:
         self.throttle = Throttle()
         self._started_with = options.configuration
         self._customers: dict[str, Customer] = {}
+        self._closed = False
         self._overrides: dict[str, Any] = self.store.get_meta("configuration") or {}
         self.configuration = options.configuration.changed(self._overrides)
         self.faults = Faults(self.store.get_meta("faults") or [])
@@ -57,8 +58,10 @@ class World:
 
     def close(self) -> None:
         with self.lock:
-            self.commit()
-            self.store.close()
+            if not self._closed:
+                self.commit()
+                self.store.close()
+            self._closed = True
 
     def commit(self) -> None:
         """Make what has happened so far survive the end of the process."""
