@@ -9,14 +9,19 @@ BACKGROUND = "gateway.background"
 READINESS = "gateway.readiness"
 POOL_STATUS = "gateway.pool_status"
 SETTINGS = "gateway_settings"
-"""Key of the global configuration under which PasteDeploy hands the settings to the application factory."""
+VAR = "gateway_var"
+NODE = "gateway_node"
+"""Keys of the global configuration in which an application is handed settings, data folder and node name."""
 
 WRAPPED_BY = ("app", "application", "wrapped")
 """Attributes under which WSGI middleware keeps what it wraps."""
 
 
 class BackgroundService(Protocol):
-    """Work of the application that goes on beside requests; only one worker of a pool does it at a time."""
+    """Work of the application that goes on beside requests; only one worker of a pool does it at a time.
+
+    `stop_claiming` and `hand_over` may be called more than once, and without a `start` before.
+    """
 
     def start(self) -> None:
         """Begin to take work; also again after a hand-over that was called off."""

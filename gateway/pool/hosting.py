@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import logging
 import logging.config
 from pathlib import Path
 from typing import Any
 
-from paste.deploy import loadapp
-from paste.deploy.loadwsgi import SERVER, loadcontext
+from paste.deploy.loadwsgi import ConfigLoader
 
 from gateway.logs import JSONFormatter
-from gateway.pool.background import SETTINGS
+from gateway.pool.background import NODE, SETTINGS, VAR
+from gateway.pool.protocol import Go
 
 
-def load_application(ini: str, settings: str) -> Any:
-    """Return the WSGI application; its factory finds the packed settings in its global configuration."""
-    return loadapp(f"config:{ini}", global_conf={SETTINGS: settings})
+def load_application(go: Go) -> Any:
+    """Return the WSGI application; its factory finds what it is handed in its global configuration.
+
+    `loadapp` would give percent signs in it a meaning, the loader under it does not. The settings are packed
+    as base64 all the same: they survive whatever is done with a configuration.
+    """
+    packed = base64.urlsafe_b64encode(go.settings.encode("utf-8")).decode("ascii")
+    return ConfigLoader(go.ini).get_app(global_conf={SETTINGS: packed, VAR: go.var, NODE: go.node})
 
 
 def waitress_adjustments(ini: str) -> dict[str, str]:
     """Return what `[server:main]` says, as texts."""
-    return dict(loadcontext(SERVER, f"config:{ini}").local_conf)
+    return dict(ConfigLoader(ini).server_context().local_conf)
 
 
 def set_up_logging(ini: str, level: str) -> None:

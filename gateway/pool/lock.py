@@ -1,4 +1,4 @@
-"""One pool for one data folder: a lock that the system takes back when its holder dies."""
+"""Locks of a data folder, which the system takes back when their holder dies."""
 
 from __future__ import annotations
 
@@ -26,29 +26,54 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-class PoolLock:
-    """Holds `pool.lock`; its content, the holder's process id, is for the message only."""
+class FileLock:
+    """Held by one process at a time; its content, the holder's process id, is for messages only."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._fd: int | None = None
 
-    def acquire(self) -> None:
-        """:raises PoolRunningError: if another process holds it"""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+    def try_acquire(self) -> bool:
+        """Return whether this process holds it now."""
+        if self._fd is not None:
+            return True
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _try_lock(fd)
-        except OSError as exc:
-            holder = os.read(fd, 20).decode("ascii", "replace").strip() or "unknown"
+        except OSError:
             os.close(fd)
-            raise PoolRunningError(
-                f"another pool keeps {self._path.parent}: process {holder}; stop it or choose another --var"
-            ) from exc
+            return False
         os.ftruncate(fd, 0)
         os.write(fd, str(os.getpid()).encode("ascii"))
         self._fd = fd
+        return True
+
+    def holder(self) -> str:
+        """Return the process id that the last holder wrote."""
+        return self.path.read_text(encoding="ascii", errors="replace").strip()[:20] or "unknown"
 
     def release(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def hold_pool_lock(var: Path) -> FileLock:
+    """Return the lock of a data folder, held.
+
+    :raises PoolRunningError: if another pool holds it
+    """
+    lock = FileLock(var / "pool.lock")
+    if not lock.try_acquire():
+        raise PoolRunningError(
+            f"another pool keeps {var}: process {lock.holder()}; stop it or choose another --var"
+        )
+    return lock
+
+
+def work_lock(var: Path) -> FileLock:
+    """Return the lock that a worker holds while background work may be in flight.
+
+    So work of two workers never overlaps, also when one was orphaned, or did not hand over in time.
+    """
+    return FileLock(var / "work.lock")

@@ -249,7 +249,7 @@ class ApplicationPool:
         if worker is not self.current or self.rotation is None or self.rotation.handing_over is None:
             return
         if not complete:
-            # Leases in the database keep the limit until they run out, so going on is safe.
+            # The new worker serves all the same; it takes work once the old one is gone.
             self._around.events.warning("Work not handed over in time", pid=worker.pid)
         self._let_serve()
 

@@ -27,6 +27,8 @@ class Go:
     """Name of the pool."""
     var: str
     """Data folder of the pool."""
+    node: str
+    """Name of this pool among all that share a database, the same after each start."""
     probe_secret: str
     status: dict[str, Any]
     """Status of the pool, as in a `pool` command."""

@@ -10,7 +10,7 @@ from gateway.pool.control import was_left_behind
 from gateway.pool.errors import PoolRefusedError
 from gateway.pool.files import private_folder
 from gateway.pool.listener import bind, configured_address, parse_address
-from gateway.pool.lock import PoolLock
+from gateway.pool.lock import hold_pool_lock
 from gateway.pool.supervisor import Options, Supervisor
 from gateway.pool.watcher import current_files
 from gateway.pool.watching import take_snapshot
@@ -35,8 +35,7 @@ def run_pool(config: Path, var: Path, ini: Path, listen: str | None) -> int:
     address = parse_address(listen) if listen else configured_address(ini)
     set_up_logging(settings.app.log_level)
     options = Options(config=config.absolute(), ini=ini.absolute(), var=private_folder(var))
-    lock = PoolLock(options.var / "pool.lock")
-    lock.acquire()
+    lock = hold_pool_lock(options.var)
     try:
         listener = bind(address, patience=LET_GO_SECONDS if was_left_behind(options.var) else 0.0)
         return Supervisor(options, listener, settings, known).run()

@@ -5,9 +5,11 @@ Threads around it (worker readers, watcher, control channel, signals) only put m
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import os
+import platform
 import queue
 import secrets
 import signal
@@ -71,6 +73,11 @@ class Options:
 
 def needs_simulator(settings: GatewaySettings) -> bool:
     return any(instance.is_simulated for instance in settings.application_instances)
+
+
+def node_name(var: Path) -> str:
+    """Return a name that no other pool has, not even on this machine, and that is kept over restarts."""
+    return f"{platform.node()}-{hashlib.sha256(os.fsencode(var.resolve())).hexdigest()[:8]}"
 
 
 class Supervisor:
@@ -146,15 +153,20 @@ class Supervisor:
 
     def _turn(self) -> None:
         """Handle one message, or what is due."""
+        message: Message | None
         try:
             message = self._inbox.get(timeout=self._timers.seconds_to_next(LONGEST_WAIT))
         except queue.Empty:
-            pass
-        else:
-            self._handle(message)
-        self._timers.run_due()
-        self._keep_simulator()
-        self._publish()
+            message = None
+        try:
+            if message is not None:
+                self._handle(message)
+            self._timers.run_due()
+            self._keep_simulator()
+            self._publish()
+        except Exception:
+            # Whatever it was, the workers serve on only as long as this loop turns.
+            log.exception("Message not handled: kind=%s", type(message).__name__)
 
     def _handle(self, message: Message) -> None:
         match message:
@@ -198,6 +210,7 @@ class Supervisor:
             listener=lend(self._listener, worker.pid),
             pool=settings.application_pool.name,
             var=str(self._options.var.absolute()),
+            node=node_name(self._options.var),
             probe_secret=self._secret,
             status=self._shared_status(),
         )

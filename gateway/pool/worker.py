@@ -5,7 +5,6 @@ Started by the supervisor as `python -m gateway.pool.worker`; see `protocol` for
 
 from __future__ import annotations
 
-import base64
 import hmac
 import logging
 import os
@@ -16,12 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from gateway.logs import mask_secrets
 from gateway.pool.background import BACKGROUND, POOL_STATUS, READINESS, BackgroundService, find_registry
 from gateway.pool.hosting import load_application, set_up_logging, waitress_adjustments
 from gateway.pool.listener import borrow
+from gateway.pool.lock import FileLock, work_lock
 from gateway.pool.protocol import Go, read_lines, to_line
 from gateway.pool.serving import Serving
 from gateway.settings import GatewaySettings, restore_settings
@@ -29,6 +30,7 @@ from gateway.settings import GatewaySettings, restore_settings
 log = logging.getLogger("gateway.pool.worker")
 
 READINESS_SECONDS = 0.1
+WORK_LOCK_SECONDS = 0.1
 PROBE_HEADER = "HTTP_X_GATEWAY_PROBE"
 EXIT_FAILED = 1
 
@@ -61,7 +63,9 @@ class Worker:
         self._settings: GatewaySettings | None = None
         self._serving: Serving | None = None
         self._background: BackgroundService | None = None
+        self._work_lock: FileLock | None = None
         self._has_work = False
+        self._wants_work = False
         self._failed = False
         self._leave_at = 0.0
         self._leaving = threading.Event()
@@ -93,9 +97,9 @@ class Worker:
     def _prepare(self, go: Go) -> Serving:
         self._settings = settings = restore_settings(go.settings)
         set_up_logging(go.ini, settings.app.log_level)
+        self._work_lock = work_lock(Path(go.var))
         public = borrow(go.listener)
-        packed = base64.urlsafe_b64encode(go.settings.encode("utf-8")).decode("ascii")
-        application = load_application(go.ini, packed)
+        application = load_application(go)
         registry = find_registry(application)
         status = registry.setdefault(POOL_STATUS, self._pool_status)
         status.update(self._pool_status)
@@ -182,13 +186,16 @@ class Worker:
     def _do(self, command: dict[str, Any]) -> None:
         match command["cmd"]:
             case "serve":
-                self._begin_work()
+                self._want_work()
                 if self._serving is not None:
                     self._serving.open()
                 self._report("serving")
             case "hand_over":
                 self._report("handed_over", complete=self._release(command["timeout"]))
             case "resume":
+                self._want_work()
+            case "begin_work":
+                self._leaving.wait(timeout=WORK_LOCK_SECONDS)
                 self._begin_work()
             case "release":
                 self._release(command["timeout"])
@@ -198,17 +205,34 @@ class Worker:
             case "wake" if self._background is not None:
                 self._background.wake()
 
+    def _want_work(self) -> None:
+        self._wants_work = self._background is not None
+        self._begin_work()
+
     def _begin_work(self) -> None:
-        if self._background is not None and not self._leaving.is_set():
-            self._has_work = True
+        """Start background work, now or as soon as no earlier worker can have any in flight."""
+        if (
+            self._background is None
+            or self._work_lock is None
+            or self._leaving.is_set()
+            or not self._wants_work
+        ):
+            return
+        if self._work_lock.try_acquire():
+            self._wants_work, self._has_work = False, True
             self._background.start()
+        else:
+            self._chores.put({"cmd": "begin_work"})
 
     def _release(self, timeout: float) -> bool:
-        if self._background is None or not self._has_work:
+        self._wants_work = False
+        if self._background is None or self._work_lock is None or not self._has_work:
             return True
         self._background.stop_claiming()
         complete = self._background.hand_over(timeout)
-        self._has_work = not complete
+        if complete:
+            self._has_work = False
+            self._work_lock.release()
         return complete
 
 

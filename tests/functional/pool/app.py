@@ -8,25 +8,31 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from gateway.settings import restore_settings
+from tests.functional.pool.helpers import is_alive
 
 
 class Background:
     """Claims nothing; writes down when it was started and handed over, to show that two never overlap."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, is_stuck: bool) -> None:
         self._journal = journal
+        self._is_stuck = is_stuck
 
     def _note(self, what: str) -> None:
         with self._journal.open("a", encoding="utf-8") as file:
             file.write(f"{os.getpid()} {what}\n")
 
     def start(self) -> None:
-        self._note("start")
+        earlier = self._journal.read_text().split() if self._journal.exists() else []
+        others = {word for word in earlier if word.isdecimal()} - {str(os.getpid())}
+        self._note("start beside another" if self._is_stuck and any(map(is_alive, others)) else "start")
 
     def stop_claiming(self) -> None:
         pass
 
     def hand_over(self, timeout: float) -> bool:
+        if self._is_stuck:
+            return False
         self._note("handed over")
         return True
 
@@ -38,12 +44,13 @@ class Background:
 
 
 class Application:
-    def __init__(self, settings, folder: Path) -> None:
+    def __init__(self, settings, folder: Path, var: str) -> None:
         self.settings = settings
+        self.var = var
         self.running = 0
         self.status: dict[str, object] = {}
         self.registry = {
-            "gateway.background": Background(folder / "journal.txt"),
+            "gateway.background": Background(folder / "journal.txt", settings.app.upgrade_max_attempts == 97),
             "gateway.readiness": self.problems,
             "gateway.pool_status": self.status,
         }
@@ -69,6 +76,7 @@ class Application:
         about = {
             "pid": os.getpid(),
             "running": self.running,
+            "var": self.var,
             "limit": self.settings.app.max_allowed_nb_of_simultaneous_upgrades,
             "instances": [each.partner_center_url for each in self.settings.application_instances],
         }
@@ -80,4 +88,4 @@ def main(global_config, **_):
     settings = restore_settings(base64.urlsafe_b64decode(global_config["gateway_settings"]).decode())
     if settings.app.upgrade_max_attempts == 98:
         raise RuntimeError("cannot be loaded with these settings")
-    return Application(settings, Path(global_config["here"]))
+    return Application(settings, Path(global_config["here"]), global_config["gateway_var"])

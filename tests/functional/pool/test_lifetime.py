@@ -40,6 +40,28 @@ def test_it_starts_again_after_it_was_killed(pool):
     assert pool.about()["pid"] == pool.status()["worker_pid"] != orphan
 
 
+def test_a_new_pool_takes_no_work_while_an_orphan_has_some_in_flight(pool):
+    pool.settings(attempts=97)
+    pool.start()
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(pool.get("/?sleep=4")[0]))
+    client.start()
+    eventually(lambda: pool.about()["running"] == 2, what="the slow request runs")
+    orphan = pool.about()["pid"]
+
+    kill(pool.process.pid)
+    pool.process.wait()
+    pool.start()
+    assert is_alive(orphan)
+    assert pool.about()["pid"] != orphan
+    assert [pid for pid, _ in pool.journal()] == [str(orphan)]
+
+    eventually(lambda: len(pool.journal()) == 2, what="the new worker takes work")
+    client.join(timeout=10)
+    assert answers == [200]
+    assert [what for _, what in pool.journal()] == ["start", "start"]
+
+
 def test_a_killed_worker_is_replaced(pool):
     pool.start()
     worker = pool.about()["pid"]
@@ -136,14 +158,12 @@ def test_commands_say_by_their_exit_code_what_happened(pool):
     assert pool.process.wait(timeout=10) == 0
 
 
-def test_the_data_folder_may_have_a_long_path(tmp_path):
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
-    deep.mkdir(parents=True)
-    runner = PoolRunner(deep)
+def test_the_data_folder_may_have_a_long_and_odd_path(tmp_path):
+    runner = PoolRunner(tmp_path, var=tmp_path / ("d" * 60) / ("100%(e)s" * 8))
     runner.settings()
     try:
         runner.start()
-        assert runner.get()[0] == 200
+        assert runner.about()["var"] == str(runner.var)
         assert len(json.loads((runner.var / "pool.json").read_text())["control"]) < 100
     finally:
         assert runner.end() == 0

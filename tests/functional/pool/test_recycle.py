@@ -1,8 +1,10 @@
 """Changing the settings of a running pool."""
 
+import threading
+
 import pytest
 
-from tests.functional.pool.helpers import Load, eventually, kill, settings_text
+from tests.functional.pool.helpers import Load, eventually, is_alive, kill, settings_text
 
 BAD_FILES = {
     "not a number": (settings_text(limit="ten"), "ten"),
@@ -56,6 +58,24 @@ def test_background_work_of_two_workers_never_overlaps(pool):
     steps = pool.journal()
     assert [what for _, what in steps] == ["start", "handed over"] * 3
     assert all(steps[i][0] == steps[i + 1][0] for i in range(0, len(steps), 2))
+
+
+def test_a_worker_waits_for_work_that_was_not_handed_over(pool):
+    pool.settings(attempts=97)
+    pool.start()
+    client = threading.Thread(target=lambda: pool.get("/?sleep=2"))
+    client.start()
+    eventually(lambda: pool.about()["running"] == 2, what="the slow request runs")
+    old = pool.about()["pid"]
+
+    assert pool.recycle() is None
+    assert is_alive(old)
+    assert pool.about()["pid"] != old
+    assert len(pool.journal()) == 1
+
+    eventually(lambda: len(pool.journal()) == 2, what="the new worker takes work")
+    client.join(timeout=10)
+    assert [what for _, what in pool.journal()] == ["start", "start"]
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)

@@ -15,7 +15,7 @@ from gateway.pool.files import write_private
 from gateway.pool.hosting import waitress_adjustments
 from gateway.pool.last_good import LastGoodSettings
 from gateway.pool.listener import Address, bind, bound_address, configured_address, parse_address
-from gateway.pool.lock import PoolLock
+from gateway.pool.lock import hold_pool_lock, work_lock
 from gateway.pool.protocol import Go, read_lines, to_line
 from gateway.pool.table import table
 from gateway.pool.timers import Timers
@@ -44,26 +44,33 @@ class TestWritePrivate:
         assert [each.name for each in tmp_path.iterdir()] == ["folder"]
 
 
-class TestPoolLock:
-    def test_one_holder_at_a_time(self, tmp_path):
-        first, second = PoolLock(tmp_path / "lock"), PoolLock(tmp_path / "lock")
-        first.acquire()
+class TestLocks:
+    def test_one_pool_at_a_time(self, tmp_path):
+        lock = hold_pool_lock(tmp_path)
 
         with pytest.raises(PoolRunningError, match=f"process {os.getpid()}"):
-            second.acquire()
+            hold_pool_lock(tmp_path)
 
-        first.release()
-        second.acquire()
-        second.release()
+        lock.release()
+        hold_pool_lock(tmp_path).release()
 
     def test_a_file_that_was_left_behind_is_no_obstacle(self, tmp_path):
-        (tmp_path / "lock").write_text("12345678901")
-        lock = PoolLock(tmp_path / "lock")
+        (tmp_path / "pool.lock").write_text("12345678901")
 
-        lock.acquire()
-        lock.release()
+        hold_pool_lock(tmp_path).release()
 
-        assert (tmp_path / "lock").read_text() == str(os.getpid())
+        assert (tmp_path / "pool.lock").read_text() == str(os.getpid())
+
+    def test_a_holder_may_ask_again(self, tmp_path):
+        first, second = work_lock(tmp_path), work_lock(tmp_path)
+
+        assert first.try_acquire()
+        assert first.try_acquire()
+        assert not second.try_acquire()
+
+        first.release()
+        assert second.try_acquire()
+        second.release()
 
 
 class TestLastGoodSettings:
@@ -235,7 +242,7 @@ class TestProtocol:
             os.close(reader)
 
     def test_go_survives_the_way(self):
-        go = Go("{}", "web.ini", {"fd": 3}, "Pool", "var", "secret", {"state": "Starting"})
+        go = Go("{}", "web.ini", {"fd": 3}, "Pool", "var", "node", "secret", {"state": "Starting"})
 
         command = json.loads(to_line(go.to_command()))
 

@@ -141,6 +141,7 @@ def test_pipelined_requests_are_all_answered(server):
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
         eventually(lambda: server.serving.state()["running"] == 1)
         server.serving.drain(10)
+        eventually(server.serving._draining.is_set)
         server.application.let_go.set()
         received = b""
         while data := client.recv(65536):

