@@ -42,6 +42,7 @@ class Store:
         self._db.executescript(SCHEMA).close()
         self._db.commit()
         self._last_transition = self._last_seq("transition")
+        self._touched = self._customers_with_rows()
 
     def commit(self) -> None:
         if self._db.in_transaction:
@@ -62,6 +63,15 @@ class Store:
         row = self._db.execute(f"select max(seq) from {table}").fetchone()  # noqa: S608  A name of the schema.
         return int(row[0] or 0)
 
+    def _customers_with_rows(self) -> set[str]:
+        query = """select customer_id from subscription union select customer_id from transition
+                   union select customer_id from license_event"""
+        return {customer_id for (customer_id,) in self._db.execute(query)}
+
+    def has_rows_of(self, customer_id: str) -> bool:
+        """Tell whether anything is stored for a customer; most of a large catalog are never touched."""
+        return customer_id.lower() in self._touched
+
     def get_meta(self, key: str) -> Any:
         row = self._db.execute("select value from meta where key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
@@ -70,6 +80,7 @@ class Store:
         self._db.execute("insert or replace into meta values (?, ?)", (key, json.dumps(value)))
 
     def save_subscription(self, subscription: Subscription) -> None:
+        self._touched.add(subscription.customer_id.lower())
         row = (subscription.id.lower(), subscription.customer_id.lower(), subscription.to_json())
         self._db.execute("insert or replace into subscription values (?, ?, ?)", row)
 
@@ -82,6 +93,7 @@ class Store:
         transition.seq = self._last_transition
         failed = transition.failure_code is not None
         customer_id = transition.customer_id.lower()
+        self._touched.add(customer_id)
         row = (transition.seq, customer_id, transition.source_id, failed, transition.to_json())
         self._db.execute("insert into transition values (?, ?, ?, ?, ?)", row)
 
@@ -108,6 +120,7 @@ class Store:
         return dict(self._db.execute(query).fetchall())
 
     def add_license_event(self, customer_id: str, event: dict[str, Any]) -> None:
+        self._touched.add(customer_id.lower())
         row = (customer_id.lower(), json.dumps(event))
         self._db.execute("insert into license_event values (null, ?, ?)", row)
 

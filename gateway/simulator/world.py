@@ -122,10 +122,17 @@ class World:
         if len(self._customers) >= CUSTOMERS_IN_MEMORY:
             self._customers.clear()
         store = self.store
-        self._customers[key] = assemble(
-            known, store.list_subscriptions(key), store.list_transitions(key), store.list_license_events(key)
-        )
-        return self._customers[key]
+        if store.has_rows_of(key):
+            customer = assemble(
+                known,
+                store.list_subscriptions(key),
+                store.list_transitions(key),
+                store.list_license_events(key),
+            )
+        else:
+            customer = assemble(known, [], [], [])
+        self._customers[key] = customer
+        return customer
 
     def save(self, customer: Customer, subscription: Subscription) -> None:
         """Keep a new or changed subscription; its etag changes."""
