@@ -202,8 +202,6 @@ class Worker:
                 self._handed_over.set()
             case "drain":
                 self._drain(None, let_go=False)
-            case "wake" if self._background is not None:
-                self._background.wake()
 
     def _want_work(self) -> None:
         self._wants_work = self._background is not None

@@ -1,6 +1,10 @@
 """Starting and ending a pool, and what it does when processes die."""
 
+import contextlib
+import http.client
 import json
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -185,3 +189,40 @@ def test_a_load_is_served_while_a_worker_leaves_by_itself(pool):
         eventually(lambda: load.pids() and first not in load.pids(), what="another worker answers")
 
     assert load.failures == []
+
+
+def test_a_worker_that_hangs_is_replaced(pool):
+    text = settings_text().replace(
+        'shutdownTimeLimit="00:00:10"',
+        'shutdownTimeLimit="00:00:10" pingInterval="00:00:01" pingResponseTime="00:00:01"',
+    )
+    pool.write(text)
+    pool.start()
+    worker = pool.about()["pid"]
+
+    os.kill(worker, signal.SIGSTOP)
+
+    pool.until_status("another worker", lambda s: s["worker_pid"] not in (None, worker))
+    assert pool.get()[0] == 200
+    assert not is_alive(worker)
+
+
+def test_a_second_signal_ends_it_at_once(pool):
+    pool.start()
+    client = threading.Thread(target=lambda: suppressed(pool.get, "/?sleep=20"), daemon=True)
+    client.start()
+    eventually(lambda: pool.about()["running"] == 2, what="the slow request runs")
+    worker = pool.status()["worker_pid"]
+
+    pool.process.send_signal(signal.SIGINT)
+    pool.until_status("state Stopping", lambda s: s["state"] == "Stopping")
+    pool.process.send_signal(signal.SIGINT)
+
+    assert pool.process.wait(timeout=10) == 1
+    assert not is_alive(worker)
+    client.join(timeout=10)
+
+
+def suppressed(call, *arguments):
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        call(*arguments)
