@@ -107,7 +107,10 @@ def on_unexpected(error: Exception, request: Request) -> Response:
 
 
 def on_http_exception(error: HTTPException, request: Request) -> Response:
+    """What Pyramid itself refuses; a redirection is no error."""
     status = HTTPStatus(error.status_int)
+    if status < HTTPStatus.BAD_REQUEST:
+        return error
     return problem(
         request, status, CODE_OF_STATUS.get(status, "http_error"), error.detail or status.description
     )

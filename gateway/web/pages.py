@@ -21,7 +21,7 @@ CACHE_SECONDS = 3600
 
 
 def landing(_request: Request) -> Response:
-    return _page("index.html")
+    return _page("start.html")
 
 
 def page_not_found() -> Response:

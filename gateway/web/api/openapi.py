@@ -151,6 +151,8 @@ def _responses(call: Call) -> Schema:
         statuses.add(HTTPStatus.FORBIDDEN)
     for status in sorted(statuses):
         responses[str(int(status))] = {"$ref": f"#/components/responses/{_name(status)}"}
+    if call.is_idempotent:  # Refusals for reasons of business are kept and repeated too.
+        responses[str(int(INVALID_BODY))] = _problem(INVALID_BODY, "Idempotency-Replayed")
     return responses
 
 
@@ -198,8 +200,8 @@ def _content(model: type[BaseModel]) -> Schema:
     return {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}
 
 
-def _problem(status: HTTPStatus) -> Schema:
-    names = ["X-Request-ID"]
+def _problem(status: HTTPStatus, *more_headers: str) -> Schema:
+    names = ["X-Request-ID", *more_headers]
     if status in COMES_AGAIN:
         names.append("Retry-After")
     if status is HTTPStatus.UNAUTHORIZED:

@@ -74,7 +74,7 @@ def read_json(request: Request) -> object:
             "unsupported_media_type",
             f"The body's content type is {found}; expected application/json",
         )
-    return _parse(request.body)
+    return _parse(request.body_file_raw.read(request.content_length or 0))
 
 
 def _parse(body: bytes) -> object:

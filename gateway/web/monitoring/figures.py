@@ -22,11 +22,11 @@ class Figures:
 
 def read_figures(database: Database) -> Figures | None:
     """Return None when the database cannot be asked."""
-    counting = select(Upgrade.status, func.count()).group_by(Upgrade.status)
+    counting = select(Upgrade.status, func.count().label("found")).group_by(Upgrade.status)
     oldest = select(func.min(Upgrade.scheduled_at)).where(Upgrade.status == UpgradeStatus.PENDING)
     try:
         with database.read() as db:
-            counts = [row._tuple() for row in db.execute(counting)]
-            return Figures(dict(counts), db.scalar(oldest))
+            counts = {row.status: row.found for row in db.execute(counting)}
+            return Figures(counts, db.scalar(oldest))
     except DATABASE_AWAY:
         return None
