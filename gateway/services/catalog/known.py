@@ -6,9 +6,8 @@ catalog speaks of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -23,10 +22,8 @@ from gateway.models import (
     ServicePlan,
     ServiceTemplate,
 )
+from gateway.services.catalog.bulk import run_among
 from gateway.services.catalog.entries import Catalog
-
-IDS_AT_ONCE = 2_000
-"""Ids in one query."""
 
 
 class Party(NamedTuple):
@@ -115,17 +112,11 @@ def _load_accounts(connection: Connection, catalog: Catalog, known: Known) -> No
     for account_id, kind, parent in connection.execute(query.where(Account.type != AccountType.CUSTOMER)):
         known.accounts[account_id] = Party(kind, parent)
     wanted = {each.account for each in catalog.subscriptions.values()} | catalog.accounts.keys()
-    for ids in chunks(wanted - known.accounts.keys(), IDS_AT_ONCE):
-        for account_id, kind, parent in connection.execute(query.where(Account.id.in_(ids))):
-            known.accounts[account_id] = Party(kind, parent)
+    for account_id, kind, parent in run_among(
+        connection, query, Account.__table__.c.id, wanted - known.accounts.keys()
+    ):
+        known.accounts[account_id] = Party(kind, parent)
 
 
 def rows_of(connection: Connection, *columns: InstrumentedAttribute[Any]) -> Iterable[Any]:
     return connection.execute(select(*columns))
-
-
-def chunks(values: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Cut values into lists of at most `size`."""
-    iterator = iter(values)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

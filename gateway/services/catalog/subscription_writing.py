@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.models import LIVE, AccountType, Subscription, SubscriptionResource, Upgrade
+from gateway.services.catalog.bulk import chunks, run_among
 from gateway.services.catalog.entries import Catalog, SubscriptionEntry
-from gateway.services.catalog.known import IDS_AT_ONCE, Known, chunks
+from gateway.services.catalog.known import Known
 from gateway.services.catalog.reading import CHUNK, Progress
 from gateway.services.catalog.summary import Counts
 from gateway.services.catalog.tables import (
@@ -105,15 +106,10 @@ def _lock_and_find_upgrading(connection: Connection, ids: Sequence[str]) -> set[
     An upgrade that is being scheduled refers to its subscription, for which the database waits here.
     """
     table = SUBSCRIPTIONS.table
-    found: set[str] = set()
-    for some in chunks(ids, IDS_AT_ONCE):
-        is_one = table.c.id.in_(some)
-        connection.execute(select(table.c.id).where(is_one).order_by(table.c.id).with_for_update())
-        query = select(Upgrade.subscription_id).where(
-            Upgrade.subscription_id.in_(some), Upgrade.status.in_(LIVE)
-        )
-        found |= set(connection.scalars(query))
-    return found
+    run_among(connection, select(table.c.id).order_by(table.c.id).with_for_update(), table.c.id, sorted(ids))
+    column = Upgrade.__table__.c.subscription_id
+    upgrading = select(column).where(Upgrade.status.in_(LIVE))
+    return {row[0] for row in run_among(connection, upgrading, column, ids)}
 
 
 def move_subscriptions(connection: Connection, parents: Mapping[str, str], now: datetime) -> None:

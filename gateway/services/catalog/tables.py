@@ -5,27 +5,21 @@ Rows are tuples of columns rather than objects of the ORM, since a catalog has h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Table, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, FromClause, Table, delete, select
 
 from gateway.db import Base
-from gateway.services.catalog.known import IDS_AT_ONCE, chunks
+from gateway.services.catalog.bulk import insert_rows, run_among
 
 Row = tuple[Any, ...]
 Rows = dict[str, Row]
 """Rows by id."""
 Children = dict[str, frozenset[Row]]
 """What hangs on each parent, by its id; parents without children may be missing."""
-
-_UPSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
-    "postgresql": postgresql.insert,
-    "sqlite": sqlite.insert,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +33,15 @@ class MainTable:
     def fetch(self, connection: Connection, ids: Collection[str]) -> Rows:
         query = select(*[self.table.c[name] for name in self.columns])
         found: Rows = {}
-        for some in chunks(ids, IDS_AT_ONCE):
-            for row in connection.execute(query.where(self.table.c.id.in_(some))):
-                found[row[0]] = tuple(row)
+        for row in run_among(connection, query, self.table.c.id, ids):
+            found[row[0]] = tuple(row)
         return found
 
     def write(self, connection: Connection, rows: Iterable[Row], now: datetime) -> None:
         """Insert rows, or update those whose id exists."""
-        times = {"created_at": now, "updated_at": now}
-        values = [dict(zip(self.columns, row, strict=True)) | times for row in rows]
-        if not values:
-            return
-        statement = _UPSERTS[connection.dialect.name](self.table)
-        changing = [*self.columns[1:], "updated_at"]
-        changes = {name: statement.excluded[name] for name in changing}
-        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes), values)
+        names = (*self.columns, "created_at", "updated_at")
+        updating = (*self.columns[1:], "updated_at")
+        insert_rows(connection, self.table, names, [(*row, now, now) for row in rows], updating=updating)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +57,18 @@ class ChildTable:
         column = self.table.c[self.parent]
         query = select(column, *[self.table.c[name] for name in self.columns])
         found: dict[str, list[Row]] = {}
-        for some in chunks(parents, IDS_AT_ONCE):
-            for parent, *row in connection.execute(query.where(column.in_(some))):
-                found.setdefault(parent, []).append(tuple(row))
+        for parent, *row in run_among(connection, query, column, parents):
+            found.setdefault(parent, []).append(tuple(row))
         return {parent: frozenset(rows) for parent, rows in found.items()}
 
     def replace(
         self, connection: Connection, stored: Children, wanted: Children, parents: Collection[str]
     ) -> None:
         """Give each of these parents the children it should have."""
-        for some in chunks([parent for parent in parents if parent in stored], IDS_AT_ONCE):
-            connection.execute(delete(self.table).where(self.table.c[self.parent].in_(some)))
-        values = [
-            {self.parent: parent, **dict(zip(self.columns, row, strict=True))}
-            for parent in parents
-            for row in wanted.get(parent, ())
-        ]
-        if values:
-            connection.execute(insert(self.table), values)
+        outdated = [parent for parent in parents if parent in stored]
+        run_among(connection, delete(self.table), self.table.c[self.parent], outdated)
+        rows = [(parent, *row) for parent in parents for row in wanted.get(parent, ())]
+        insert_rows(connection, self.table, (self.parent, *self.columns), rows)
 
 
 @dataclass(frozen=True, slots=True)

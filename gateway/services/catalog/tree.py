@@ -8,9 +8,10 @@ from typing import TypeVar
 from sqlalchemy import Connection, select
 
 from gateway.models import Account, AccountType
+from gateway.services.catalog.bulk import run_among
 from gateway.services.catalog.entries import AccountEntry, Catalog
 from gateway.services.catalog.errors import Problems
-from gateway.services.catalog.known import IDS_AT_ONCE, Known, chunks
+from gateway.services.catalog.known import Known
 
 Entry = TypeVar("Entry")
 
@@ -81,14 +82,8 @@ def check_tenants(connection: Connection, catalog: Catalog, problems: Problems) 
             problems.add(path, tenant, f"a tenant that no other account has; {owner} has it")
         owners[tenant] = entry.id
         paths[tenant] = (path, entry.id)
-    for tenant, owner in _stored_owners(connection, list(paths)):
+    column = Account.__table__.c.microsoft_tenant_id
+    for tenant, owner in run_among(connection, select(column, Account.id), column, paths):
         # An account of this file gives up whatever tenant it has in the database.
         if owner not in catalog.accounts:
             problems.add(paths[tenant][0], tenant, f"a tenant that no other account has; {owner} has it")
-
-
-def _stored_owners(connection: Connection, tenants: list[str]) -> Iterator[tuple[str, str]]:
-    for some in chunks(tenants, IDS_AT_ONCE):
-        query = select(Account.microsoft_tenant_id, Account.id).where(Account.microsoft_tenant_id.in_(some))
-        for row in connection.execute(query):
-            yield row[0], row[1]  # type: ignore[misc]  # A tenant found is not None.

@@ -19,6 +19,7 @@ from gateway.models import (
     ServiceTemplate,
     SubscriptionPeriod,
 )
+from gateway.services.catalog.bulk import chunks
 from gateway.services.catalog.entries import (
     AccountEntry,
     Catalog,
@@ -26,7 +27,7 @@ from gateway.services.catalog.entries import (
     ResourceTypeEntry,
     TemplateEntry,
 )
-from gateway.services.catalog.known import Known, chunks
+from gateway.services.catalog.known import Known
 from gateway.services.catalog.reading import CHUNK, Progress
 from gateway.services.catalog.summary import Counts
 from gateway.services.catalog.tables import (

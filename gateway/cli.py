@@ -1,0 +1,280 @@
+"""The `gateway` command: what an administrator does beside the running application pool.
+
+Results go to stdout, and what is said about them to stderr, so that a script can take the results as they are.
+Each command imports what it needs, so that `gateway --help` does not wait for a database library.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.db import Database
+    from gateway.services.catalog import ImportSummary
+    from gateway.settings import GatewaySettings
+
+ROLES = ("administrator", "operator", "read_only")
+
+
+class DatabaseNotReadyError(GatewayError):
+    code = "database_not_ready"
+
+
+@dataclass
+class Site:
+    """One installation: its settings, its data folder and its database."""
+
+    config: Path
+    var: Path
+
+    @cached_property
+    def settings(self) -> GatewaySettings:
+        from gateway.settings import load_settings, with_data_folder
+
+        return with_data_folder(load_settings(self.config), self.var)
+
+    @property
+    def database_file(self) -> Path | None:
+        """Where a SQLite database is, or None for another or one in memory."""
+        from sqlalchemy.engine import make_url
+
+        url = make_url(self.settings.database_url)
+        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+    @contextmanager
+    def any_database(self) -> Iterator[Database]:
+        """:raises DatabaseNotReadyError: if it cannot be reached"""
+        from gateway.db import Database, OperationalError
+
+        database = Database(self.settings.database_url)
+        try:
+            yield database
+        except OperationalError as exc:
+            where = database.url.render_as_string(hide_password=True)
+            raise DatabaseNotReadyError(f"database {where} does not answer: {exc.orig}") from exc
+        finally:
+            database.close()
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database with the schema that this program needs.
+
+        :raises DatabaseNotReadyError: if `gateway init` has not been run
+        """
+        from gateway.migrations import current_revision, newest_revision
+
+        if self.database_file is not None and not self.database_file.exists():
+            raise DatabaseNotReadyError(f"database {self.database_file} does not exist; run: gateway init")
+        with self.any_database() as database:
+            current, newest = current_revision(database), newest_revision()
+            if current != newest:
+                found = current or "no schema"
+                raise DatabaseNotReadyError(f"database has {found}, expected {newest}; run: gateway init")
+            yield database
+
+
+class _Commands(click.Group):
+    """Commands whose errors are one line for a person."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GatewayError as exc:
+            raise click.ClickException(str(exc)) from exc
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="Settings.config",
+    show_default=True,
+    help="The settings.",
+)
+@click.option(
+    "--var",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The data folder; var beside the settings when not given.",
+)
+@click.version_option(package_name="office365-gateway")
+@click.pass_context
+def main(context: click.Context, config: Path, var: Path | None) -> None:
+    """Administer the Office 365 gateway."""
+    context.obj = Site(config, var or config.parent / "var")
+
+
+@main.command()
+@click.pass_obj
+def init(site: Site) -> None:
+    """Create the database, or bring it to the newest schema."""
+    from gateway.migrations import migrate, newest_revision
+
+    if site.database_file is not None:
+        site.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with site.any_database() as database:
+        migrate(database)
+        where = database.url.render_as_string(hide_password=True)
+    click.echo(f"Database ready: {where} at {newest_revision()}", err=True)
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def import_(site: Site, file: Path) -> None:
+    """Take a catalog over: all of it or, if anything is wrong, nothing."""
+    import gc
+
+    from gateway.db import utcnow
+    from gateway.services.catalog import CatalogError, import_catalog, keep_for_simulator, read_catalog
+
+    # A large catalog is a million objects that stay; looking through them again and again finds no garbage.
+    gc.disable()
+    try:
+        with site.database() as database:
+            document = read_catalog(file)
+            with database.write() as session:
+                summary = import_catalog(session, document, now=utcnow(), progress=_show_progress)
+    except CatalogError as exc:
+        for problem in exc.problems:
+            click.echo(str(problem), err=True)
+        raise
+    finally:
+        gc.enable()
+    if any(instance.is_simulated for instance in site.settings.application_instances):
+        keep_for_simulator(document, site.var / "simulator" / "catalog")
+    _show_summary(summary)
+
+
+def _show_progress(what: str, done: int, total: int) -> None:
+    if sys.stderr.isatty() and total:
+        end = "\n" if done == total else ""
+        click.echo(f"\r{what}: {done} of {total}{end}", nl=False, err=True)
+
+
+def _show_summary(summary: ImportSummary) -> None:
+    for name, counts in summary.as_dict().items():
+        words = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what != "skipped")
+        click.echo(f"{name}: {words}")
+    if summary.changed_nothing:
+        click.echo("Nothing changed", err=True)
+    if summary.subscriptions.skipped:
+        click.echo("Skipped are subscriptions in an upgrade that is not over", err=True)
+
+
+@main.command()
+@click.option("--customers", type=click.IntRange(1, 1_000_000), required=True, help="How many customers.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another number gives another catalog.")
+@click.option("--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="The file.")
+def demo_catalog(customers: int, seed: int, output: Any) -> None:
+    """Write a catalog to try things out with."""
+    import json
+
+    from gateway.services.catalog.demonstration import make_catalog
+
+    json.dump(make_catalog(customers, seed), output, indent=1, ensure_ascii=False)
+    output.write("\n")
+
+
+@main.group()
+def user() -> None:
+    """People of the provider and of resellers."""
+
+
+@user.command("add")
+@click.argument("login")
+@click.option("--account", required=True, help="Id of the provider or of a reseller.")
+@click.option("--role", type=click.Choice(ROLES), default="administrator", show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from stdin instead of asking for it.")
+@click.pass_obj
+def add_user(site: Site, login: str, account: str, role: str, password_stdin: bool) -> None:
+    """Add a person, who signs in with LOGIN."""
+    from gateway.db import utcnow
+    from gateway.models import Role
+    from gateway.services.users import Users
+
+    with site.database() as database:
+        password = _read_password(password_stdin)
+        with database.write() as session:
+            added = Users(session).add(login, account, Role(role), password, utcnow())
+            click.echo(f"User added: {added.login}", err=True)
+
+
+def _read_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return click.get_text_stream("stdin").readline().rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+@user.command("list")
+@click.pass_obj
+def list_users(site: Site) -> None:
+    """List login, account and role of everybody."""
+    from gateway.services.users import Users
+
+    with site.database() as database, database.read() as session:
+        for each in Users(session).list():
+            click.echo(f"{each.login}\t{each.account_id}\t{each.role.value}")
+
+
+@main.group()
+def api_key() -> None:
+    """Programs of the provider and of resellers."""
+
+
+@api_key.command("create")
+@click.option("--account", required=True, help="Id of the provider or of a reseller.")
+@click.option("--name", default="API key", show_default=True, help="What it is for.")
+@click.option("--role", type=click.Choice(ROLES), default="administrator", show_default=True)
+@click.pass_obj
+def create_api_key(site: Site, account: str, name: str, role: str) -> None:
+    """Print a new key, once; only its hash is kept."""
+    from gateway.db import utcnow
+    from gateway.models import Role
+    from gateway.services.api_keys import APIKeys
+
+    with site.database() as database:
+        with database.write() as session:
+            key, text = APIKeys(session).create(account, name, Role(role), utcnow())
+            click.echo(f"API key {key.prefix} of {account}, {role}; it is not shown again:", err=True)
+    click.echo(text)
+
+
+@api_key.command("list")
+@click.option("--account", help="Only those of this account.")
+@click.pass_obj
+def list_api_keys(site: Site, account: str | None) -> None:
+    """List prefix, account, role, state, last use and name of keys."""
+    from gateway.services.api_keys import APIKeys
+
+    with site.database() as database, database.read() as session:
+        for each in APIKeys(session).list_for(account):
+            state = "active" if each.revoked_at is None else "revoked"
+            used = each.last_used_at.isoformat(timespec="seconds") if each.last_used_at else "never used"
+            click.echo("\t".join((each.prefix, each.account_id, each.role.value, state, used, each.name)))
+
+
+@api_key.command("revoke")
+@click.argument("prefix")
+@click.pass_obj
+def revoke_api_key(site: Site, prefix: str) -> None:
+    """Shut the key with this PREFIX out."""
+    from gateway.db import utcnow
+    from gateway.services.api_keys import APIKeys
+
+    with site.database() as database, database.write() as session:
+        APIKeys(session).revoke(prefix, utcnow())
+    click.echo(f"API key {prefix} revoked", err=True)
+
+
+if __name__ == "__main__":
+    main()

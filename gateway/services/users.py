@@ -1,0 +1,98 @@
+"""People of the provider and its resellers, and their passwords."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gateway.models import Role, User
+from gateway.services.errors import InvalidRequestError, NotFoundError
+from gateway.services.vendors import get_one_vendor
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 1000
+"""Hashing takes longer the longer it is, and anybody may try."""
+LONGEST_LOGIN = 200
+
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash("the password of nobody")
+"""Checked for a login that does not exist, so that the time of the answer does not tell."""
+
+
+class UserNotFoundError(NotFoundError):
+    code = "user_not_found"
+    kind = "user"
+
+
+class UserExistsError(InvalidRequestError):
+    code = "user_exists"
+
+
+class Users:
+    """The users of all accounts. Logins compare without regard to case."""
+
+    def __init__(self, db: Session) -> None:
+        self._db = db
+
+    def add(self, login: str, account_id: str, role: Role, password: str, now: datetime) -> User:
+        """
+        :raises AccountNotFoundError: if there is no such account
+        :raises AccountNotAllowedError: if it is a customer
+        :raises UserExistsError: if the login is taken
+        :raises InvalidRequestError: if the login or the password is no good
+        """
+        account = get_one_vendor(self._db, account_id)
+        name = login.strip().lower()
+        if not 0 < len(name) <= LONGEST_LOGIN:
+            raise InvalidRequestError(f"login {login!r}: expected 1 to {LONGEST_LOGIN} characters")
+        if self._find(name) is not None:
+            raise UserExistsError(f"login {name!r} is taken; expected another one")
+        user = User(
+            login=name, account=account, role=role, password_hash=_checked_hash(password), created_at=now
+        )
+        self._db.add(user)
+        self._db.flush()
+        log.info("User added: user=%s account=%s role=%s", user.id, account_id, role.value)
+        return user
+
+    def verify(self, login: str, password: str) -> User | None:
+        """The user of this login if the password is right; a wrong one takes as long as a right one."""
+        user = self._find(login.strip().lower())
+        try:
+            _hasher.verify(user.password_hash if user else _NOBODY, password[:LONGEST_PASSWORD])
+        except VerificationError:
+            return None
+        return user
+
+    def change_password(self, login: str, password: str) -> None:
+        """
+        :raises UserNotFoundError: if there is no such user
+        :raises InvalidRequestError: if the password is no good
+        """
+        user = self._find(login.strip().lower())
+        if user is None:
+            raise UserNotFoundError([login])
+        user.password_hash = _checked_hash(password)
+        log.info("Password changed: user=%s", user.id)
+
+    def list(self) -> Sequence[User]:
+        return self._db.scalars(select(User).order_by(User.login)).all()
+
+    def _find(self, login: str) -> User | None:
+        return self._db.scalars(select(User).where(User.login == login)).one_or_none()
+
+
+def _checked_hash(password: str) -> str:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise InvalidRequestError(
+            f"password has {len(password)} characters; expected {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}"
+        )
+    return _hasher.hash(password)
