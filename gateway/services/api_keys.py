@@ -84,9 +84,12 @@ class APIKeys:
             log.info("API key revoked: prefix=%s account=%s", prefix, key.account_id)
         return key
 
-    def list(self) -> Sequence[APIKey]:
-        """All keys, the revoked ones too, the oldest first."""
-        return self._db.scalars(select(APIKey).order_by(APIKey.id)).all()
+    def list_for(self, account_id: str | None = None) -> Sequence[APIKey]:
+        """The keys of one account, or of all; the revoked ones too, the oldest first."""
+        query = select(APIKey).order_by(APIKey.id)
+        if account_id is not None:
+            query = query.where(APIKey.account_id == account_id)
+        return self._db.scalars(query).all()
 
 
 def _digest(text: str) -> str:
