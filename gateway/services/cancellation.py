@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from gateway.models import LIVE, Upgrade, UpgradeEvent, UpgradeStatus
+from gateway.models import LIVE, Upgrade, UpgradeStatus
 from gateway.services.abilities import Abilities
 from gateway.services.caller import Caller
+from gateway.services.events import add_events
 from gateway.services.keys import chunks
 from gateway.services.selection import Selection
 
@@ -70,7 +71,6 @@ class UpgradeCancellation:
         result = Cancellation()
         for which in selection.conditions():
             result.canceled += self._cancel(which, now)
-        self._add_events(result.canceled, now)
         for which in selection.conditions():
             self._report_others(which, selection, result)
         result.finished -= len(result.canceled)
@@ -102,14 +102,11 @@ class UpgradeCancellation:
                 .returning(Upgrade.id)
             )
             fetch = {"synchronize_session": "fetch"}
-            canceled += self._db.scalars(statement, execution_options=fetch).all()
+            updated = self._db.scalars(statement, execution_options=fetch).all()
+            detail = f"Canceled by {self._caller.name}"
+            add_events(self._db, Upgrade.id.in_(updated), "canceled", detail, now)
+            canceled += updated
         return sorted(canceled)
-
-    def _add_events(self, ids: Sequence[int], now: datetime) -> None:
-        if not ids:
-            return
-        event = {"at": now, "name": "canceled", "detail": f"Canceled by {self._caller.name}", "attempt": 0}
-        self._db.execute(insert(UpgradeEvent), [{"upgrade_id": key, **event} for key in ids])
 
     def _report_others(self, which: ColumnElement[bool], selection: Selection, result: Cancellation) -> None:
         canceled = set(result.canceled)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from gateway.models import PlanKind, ResourceKind, SubscriptionStatus
 
@@ -60,7 +61,7 @@ class SubscriptionFacts:
     has_live_upgrade: bool
     resources: tuple[ResourceFacts, ...]
 
-    @property
+    @cached_property
     def license(self) -> ResourceFacts | None:
         """The license with a limit above 0; None unless there is exactly one."""
         counted = [resource for resource in _licenses(self.resources) if resource.limit > 0]
@@ -78,7 +79,7 @@ class PlanFacts:
     vendor_id: str
     resources: tuple[ResourceFacts, ...]
 
-    @property
+    @cached_property
     def license(self) -> ResourceFacts | None:
         """The license, whatever limit the plan includes; None unless there is exactly one."""
         licenses = _licenses(self.resources)

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeBatch, UpgradeEvent, UpgradeStatus
+from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeBatch, UpgradeStatus
 from gateway.services.abilities import Abilities
 from gateway.services.branch import sees_plan, sees_subscription
 from gateway.services.caller import Caller
@@ -24,6 +25,7 @@ from gateway.services.errors import (
     SubscriptionNotFoundError,
     TooManySubscriptionsError,
 )
+from gateway.services.events import add_events
 from gateway.services.facts import FactsReader
 from gateway.services.keys import chunks, is_text_id
 from gateway.services.upgrade_paths import UpgradePaths
@@ -189,16 +191,16 @@ class UpgradeScheduling:
             }
             for facts in subscriptions
         ]
-        inserted = self._db.execute(_INSERT_UPGRADES, rows)
-        upgrades = sorted((row.id, row.subscription_id) for row in inserted)
+        self._db.execute(_INSERT, rows)
         detail = f"Requested by {self._caller.name}"
-        event = {"at": now, "name": "scheduled", "detail": detail, "attempt": 0}
-        self._db.execute(_INSERT_EVENTS, [{"upgrade_id": key, **event} for key, _ in upgrades])
-        return upgrades
+        add_events(self._db, Upgrade.batch_id == batch.id, "scheduled", detail, now)
+        made = select(Upgrade.id, Upgrade.subscription_id).where(Upgrade.batch_id == batch.id)
+        return [(row.id, row.subscription_id) for row in self._db.execute(made.order_by(Upgrade.id))]
 
 
-_INSERT_UPGRADES = insert(Upgrade).returning(Upgrade.id, Upgrade.subscription_id)
-_INSERT_EVENTS = insert(UpgradeEvent)
+# Many rows go straight into the table, one after the other, and are read back afterwards: objects of them,
+# or one long statement that returns them, would cost more than everything else here.
+_INSERT = insert(cast("Table", Upgrade.__table__))
 
 
 class _TargetOffers:

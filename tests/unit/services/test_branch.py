@@ -22,7 +22,7 @@ class TestMakeCaller:
 
         caller = make_caller(db, tree.parent, Role.OPERATOR, "user anna")
 
-        assert caller.vendor_ids == {"parent", "child"}
+        assert caller.vendor_ids == frozenset({"parent", "child"})
         assert caller.account_type is AccountType.RESELLER
         assert not caller.is_provider
         assert caller.sees("child")

@@ -12,6 +12,7 @@ from gateway.models import (
     UpgradeStatus,
 )
 from gateway.services import scheduling
+from gateway.services.caller import Caller
 from gateway.services.errors import (
     CustomerManagementRequiredError,
     DuplicateSubscriptionError,
@@ -153,7 +154,7 @@ class TestSchedule:
 
     def test_a_long_name_of_who_asked_is_cut(self, db, factories, plans):
         long_name = "API key " + "x" * 300
-        caller = scheduling.Caller(
+        caller = Caller(
             account_id=factories.provider().id,
             account_type=factories.provider().type,
             role=Role.OPERATOR,

@@ -26,7 +26,7 @@ class Microsoft:
 
 class TestTargetOfferIDs:
     def test_what_is_not_known_is_asked_and_stored(self, paths, microsoft, instance, db):
-        assert paths.target_offer_ids(instance.id, E1, NOW) == {E3}
+        assert paths.target_offer_ids(instance.id, E1, NOW) == frozenset({E3})
 
         assert microsoft.asked == [(instance.id, E1)]
         stored = db.scalars(select(OfferPath)).one()
@@ -35,20 +35,20 @@ class TestTargetOfferIDs:
     def test_what_is_younger_than_a_day_is_not_asked_again(self, paths, microsoft, instance, factories):
         factories.offer_path(E1, [E5], read_at=NOW - 24 * HOUR + SECOND)
 
-        assert paths.target_offer_ids(instance.id, E1, NOW) == {E5}
+        assert paths.target_offer_ids(instance.id, E1, NOW) == frozenset({E5})
         assert microsoft.asked == []
 
     def test_what_is_a_day_old_is_asked_again(self, paths, microsoft, instance, factories, db):
         factories.offer_path(E1, [E5], read_at=NOW - 24 * HOUR)
 
-        assert paths.target_offer_ids(instance.id, E1, NOW) == {E3}
+        assert paths.target_offer_ids(instance.id, E1, NOW) == frozenset({E3})
         assert db.execute(select(OfferPath.target_offer_ids, OfferPath.read_at)).one() == ([E3], NOW)
 
     def test_older_data_counts_while_microsoft_does_not_answer(self, paths, microsoft, instance, factories):
         factories.offer_path(E1, [E5], read_at=NOW - 100 * HOUR)
         microsoft.targets = None
 
-        assert paths.target_offer_ids(instance.id, E1, NOW) == {E5}
+        assert paths.target_offer_ids(instance.id, E1, NOW) == frozenset({E5})
 
     def test_nothing_is_known_while_microsoft_does_not_answer(self, paths, microsoft, instance, db):
         microsoft.targets = None
@@ -71,7 +71,7 @@ class TestTargetOfferIDs:
         later = UpgradePaths(db, microsoft, answers)
 
         assert later.target_offer_ids(instance.id, E1, NOW + 59 * SECOND) is None
-        assert later.target_offer_ids(instance.id, E1, NOW + 60 * SECOND) == {E3}
+        assert later.target_offer_ids(instance.id, E1, NOW + 60 * SECOND) == frozenset({E3})
         assert len(microsoft.asked) == 2
 
     def test_offers_and_instances_are_kept_apart(self, paths, microsoft, instance, factories):
@@ -90,10 +90,12 @@ class TestTargetOfferIDs:
         db.commit()
         with database.read() as reading:
             found = UpgradePaths(reading, microsoft, answers).target_offer_ids(instance.id, E1, NOW)
-        assert found == {E3}
+        assert found == frozenset({E3})
         assert db.scalar(select(OfferPath)) is None
 
-        assert UpgradePaths(db, microsoft, answers).target_offer_ids(instance.id, E1, NOW + HOUR) == {E3}
+        assert UpgradePaths(db, microsoft, answers).target_offer_ids(
+            instance.id, E1, NOW + HOUR
+        ) == frozenset({E3})
 
         assert len(microsoft.asked) == 1
         assert db.scalars(select(OfferPath)).one().read_at == NOW
