@@ -47,8 +47,7 @@ _SubscriptionRow = Row[str, SubscriptionStatus, str, str | None, str | None, Pla
 class FactsReader:
     """Facts as the session sees them now; whoever asks twice gets the newer ones.
 
-    An upgrade that is about to start finds itself as the live one: the engine looks at
-    `dataclasses.replace(facts, has_live_upgrade=False)`.
+    An upgrade that is about to start finds itself as the live one, and has to leave that rule out.
     """
 
     def __init__(self, db: Session) -> None:
