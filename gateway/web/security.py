@@ -203,7 +203,7 @@ def _find(request: Request, text: str) -> Caller | None:
     """Look the key up in a transaction of its own, so that a bad one never waits for the write lock."""
     now = utcnow()
     with request.registry[DATABASE].read() as db:
-        key = APIKeys(db).authenticate(text, now)
+        key = APIKeys(db).authenticate(text)
         if key is None:
             return None
         try:

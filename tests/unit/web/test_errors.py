@@ -201,7 +201,7 @@ class TestOurTroubles:
         database = Database(f"sqlite:///{tmp_path}/missing/gateway.db")
         app = make_app(make_settings(), database=database, background=background, clients=clients)
 
-        response = API(TestApp(app), "o365gw_x_y").get("/subscriptions")
+        response = API(TestApp(app), f"o365gw_{12 * '0'}_{43 * 'x'}").get("/subscriptions")
 
         assert response.status_int == 503
         assert response.headers["Retry-After"] == "5"
