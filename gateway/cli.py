@@ -1,6 +1,6 @@
 """The `gateway` command: what an administrator does beside the running application pool.
 
-Results go to stdout, and what is said about them to stderr, so that a script can take the results as they are.
+Results go to stdout, and what is said about them to stderr, so that a script can take results as they are.
 Each command imports what it needs, so that `gateway --help` does not wait for a database library.
 """
 
@@ -54,14 +54,15 @@ class Site:
     @contextmanager
     def any_database(self) -> Iterator[Database]:
         """:raises DatabaseNotReadyError: if it cannot be reached"""
-        from gateway.db import Database, OperationalError
+        from gateway.db import DATABASE_AWAY, Database
 
         database = Database(self.settings.database_url)
         try:
             yield database
-        except OperationalError as exc:
+        except DATABASE_AWAY as exc:
             where = database.url.render_as_string(hide_password=True)
-            raise DatabaseNotReadyError(f"database {where} does not answer: {exc.orig}") from exc
+            reason = getattr(exc, "orig", exc)
+            raise DatabaseNotReadyError(f"database {where} does not answer: {reason}") from exc
         finally:
             database.close()
 
@@ -211,7 +212,7 @@ def add_user(site: Site, login: str, account: str, role: str, password_stdin: bo
 
 def _read_password(from_stdin: bool) -> str:
     if from_stdin:
-        return click.get_text_stream("stdin").readline().rstrip("\r\n")
+        return sys.stdin.readline().rstrip("\r\n")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
@@ -242,10 +243,9 @@ def create_api_key(site: Site, account: str, name: str, role: str) -> None:
     from gateway.models import Role
     from gateway.services.api_keys import APIKeys
 
-    with site.database() as database:
-        with database.write() as session:
-            key, text = APIKeys(session).create(account, name, Role(role), utcnow())
-            click.echo(f"API key {key.prefix} of {account}, {role}; it is not shown again:", err=True)
+    with site.database() as database, database.write() as session:
+        key, text = APIKeys(session).create(account, name, Role(role), utcnow())
+    click.echo(f"API key {key.prefix} of {account}, {role}; it is not shown again:", err=True)
     click.echo(text)
 
 
