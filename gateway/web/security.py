@@ -207,7 +207,7 @@ def _find(request: Request, text: str) -> Caller | None:
         if key is None:
             return None
         try:
-            found = make_caller(db, key.account, key.role, f"API key {key.name} ({key.prefix})")
+            found = make_caller(db, key.account, key.role, f"API key {key.prefix} ({key.name})")
         except AccountNotAllowedError:
             return None
         stale = key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY
