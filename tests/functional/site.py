@@ -177,7 +177,11 @@ class API:
         )
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
-        answer = self._client.get(path, params=query)
+        """Asked again on a new connection when a worker that was killed took the old one with it."""
+        try:
+            answer = self._client.get(path, params=query)
+        except httpx2.NetworkError:
+            answer = self._client.get(path, params=query)
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body

@@ -34,7 +34,7 @@ def ids(subscriptions):
 class TestABulkUpgrade:
     def test_it_carries_out_each_upgrade_once_and_never_more_than_the_limit(self, make_site, database_url):
         subscriptions = many(60)
-        _site, api, simulator = make_site(database_url, subscriptions)
+        _site, api, simulator = make_site(database_url, subscriptions, SIMULATOR_LATENCY_SECONDS="2")
 
         batch = api.schedule(ids(subscriptions), STANDARD)
 
@@ -76,7 +76,7 @@ class TestABulkUpgrade:
 class TestTheLimitOfTheSettings:
     def test_it_follows_the_file_without_a_failed_request(self, make_site, sqlite_database_url):
         subscriptions = many(1000)
-        site, api, simulator = make_site(sqlite_database_url, subscriptions, SIMULATOR_LATENCY_SECONDS="1")
+        site, api, simulator = make_site(sqlite_database_url, subscriptions, SIMULATOR_LATENCY_SECONDS="4")
         batch = api.schedule(ids(subscriptions), STANDARD)
         wait_until(lambda: simulator.stats()["running"] == 10, within=20, what="10 upgrades at once")
 
