@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -51,8 +51,8 @@ class Users:
         """
         account = get_one_vendor(self._db, account_id)
         name = login.strip().lower()
-        if not 0 < len(name) <= LONGEST_LOGIN:
-            raise InvalidRequestError(f"login {login!r}: expected 1 to {LONGEST_LOGIN} characters")
+        if not 0 < len(name) <= LONGEST_LOGIN or not name.isprintable() or " " in name:
+            raise InvalidRequestError(f"login {login!r}: expected 1 to {LONGEST_LOGIN} characters, no blanks")
         if self._find(name) is not None:
             raise UserExistsError(f"login {name!r} is taken; expected another one")
         user = User(
@@ -68,7 +68,7 @@ class Users:
         user = self._find(login.strip().lower())
         try:
             _hasher.verify(user.password_hash if user else _NOBODY, password[:LONGEST_PASSWORD])
-        except VerificationError:
+        except (VerificationError, InvalidHashError):
             return None
         return user
 
