@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+from contextvars import ContextVar
 from datetime import UTC, datetime
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request that this thread answers, if any; every line that is logged meanwhile names it."""
 
 MASK = "***"
 
@@ -53,6 +57,8 @@ class JSONFormatter(logging.Formatter):
             "process": record.process,
             "thread": record.threadName,
         }
+        if request_id := REQUEST_ID.get():
+            line["request_id"] = request_id
         line |= {key: _plain(value) for key, value in vars(record).items() if key not in _STANDARD}
         if text := self._exception(record):
             line["exception"] = mask_secrets(text)

@@ -85,6 +85,7 @@ class Upgrade(Base):
             postgresql_where=text("status = 'in_progress'"),
         ),
         Index("ix_upgrade_batch_id_status_id", "batch_id", "status", "id"),
+        Index("ix_upgrade_batch_id_id", "batch_id", "id"),
         Index("ix_upgrade_subscription_id_id", "subscription_id", "id"),
     )
 

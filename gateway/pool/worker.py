@@ -164,6 +164,7 @@ class Worker:
         if not self._leaving.is_set():
             self._leave_at = time.monotonic() + limit
         self._leaving.set()
+        self._pool_status["draining"] = True
         if self._background is not None:
             self._background.stop_claiming()
         self._chores.put({"cmd": "release", "timeout": limit})

@@ -14,6 +14,8 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import INGRESS
 
+from gateway.logs import REQUEST_ID
+
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Response]
@@ -48,11 +50,15 @@ def route_pattern(request: Request) -> str:
 def observing_tween(handler: Handler, _registry: Registry) -> Handler:
     def observe(request: Request) -> Response:
         started = time.perf_counter()
-        response = handler(request)
-        response.headers["X-Request-ID"] = request.request_id
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        _log(request, response, time.perf_counter() - started)
+        token = REQUEST_ID.set(request.request_id)
+        try:
+            response = handler(request)
+            response.headers["X-Request-ID"] = request.request_id
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            _log(request, response, time.perf_counter() - started)
+        finally:
+            REQUEST_ID.reset(token)
         return response
 
     return observe

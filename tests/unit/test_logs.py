@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gateway.logs import ConsoleFormatter, JSONFormatter, mask_secrets, utc_text
+from gateway.logs import REQUEST_ID, ConsoleFormatter, JSONFormatter, mask_secrets, utc_text
 
 
 def record(message, *args, exc_info=None, **extra):
@@ -31,6 +31,16 @@ class TestJSONFormatter:
         found = json.loads(JSONFormatter().format(record("Request", correlation_id="abc", seconds=1.5)))
 
         assert (found["correlation_id"], found["seconds"]) == ("abc", 1.5)
+
+    def test_it_names_the_request_that_the_thread_answers(self):
+        token = REQUEST_ID.set("abc")
+        try:
+            found = json.loads(JSONFormatter().format(record("Upgrades scheduled: batch=%s", 1)))
+        finally:
+            REQUEST_ID.reset(token)
+
+        assert found["request_id"] == "abc"
+        assert "request_id" not in json.loads(JSONFormatter().format(record("Other")))
 
     def test_what_json_cannot_hold_is_text(self):
         found = json.loads(JSONFormatter().format(record("Request", since=datetime(2026, 1, 1, tzinfo=UTC))))

@@ -309,6 +309,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_upgrade"),
     )
     op.create_index("ix_upgrade_batch_id_status_id", "upgrade", ["batch_id", "status", "id"], unique=False)
+    op.create_index("ix_upgrade_batch_id_id", "upgrade", ["batch_id", "id"], unique=False)
     op.create_index(
         "ix_upgrade_in_progress",
         "upgrade",

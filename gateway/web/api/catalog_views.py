@@ -29,7 +29,6 @@ from gateway.web.api.schemas_catalog import (
     SubscriptionList,
     SubscriptionQuery,
     UpgradeTargetList,
-    UpgradeTargetQuery,
 )
 from gateway.web.registry import CLIENTS, SETTINGS, SIMULATOR_CATALOG
 
@@ -50,12 +49,13 @@ def get_service_plan(request: Request, _asked: None) -> Answer:
     return answer(present_plan(queries.service_plan(request.matchdict["service_plan_id"])))
 
 
-def list_upgrade_targets(request: Request, asked: UpgradeTargetQuery) -> Answer:
+def list_upgrade_targets(request: Request, _asked: None) -> Answer:
     plan_id = request.matchdict["service_plan_id"]
     paths = upgrade_paths(request, request.db)
     targets = CatalogQueries(request.db, request.caller).upgrade_targets(plan_id, paths, utcnow())
-    shown = [target for target in targets if target.available or asked.include_unavailable]
-    return answer(UpgradeTargetList(items=[present_target(target) for target in shown], next=None))
+    items = [present_target(target) for target in targets if target.available]
+    unavailable = [present_target(target) for target in targets if not target.available]
+    return answer(UpgradeTargetList(items=items, unavailable=unavailable, next=None))
 
 
 def list_subscriptions(request: Request, asked: SubscriptionQuery) -> Answer:

@@ -91,7 +91,7 @@ class TargetViolation(APIModel):
 
 
 class UpgradeTarget(APIModel):
-    """A plan that subscriptions of another could be upgraded to."""
+    """A plan that subscriptions of another could be upgraded to, or could not."""
 
     id: str = Field(examples=["m365-business-premium"])
     name: str = Field(examples=["Microsoft 365 Business Premium"])
@@ -103,13 +103,10 @@ class UpgradeTarget(APIModel):
 
 class UpgradeTargetList(APIModel):
     items: list[UpgradeTarget]
+    unavailable: list[UpgradeTarget] = Field(
+        description="Plans of the same vendor that nothing can be upgraded to, with the reasons"
+    )
     next: Cursor
-
-
-class UpgradeTargetQuery(APIModel):
-    include_unavailable: Annotated[
-        bool, Field(description="Also list plans that nothing can be upgraded to, with the reasons")
-    ] = False
 
 
 class SubscriptionResource(PlanResource):

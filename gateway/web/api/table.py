@@ -18,7 +18,6 @@ from gateway.web.api.schemas_catalog import (
     SubscriptionList,
     SubscriptionQuery,
     UpgradeTargetList,
-    UpgradeTargetQuery,
 )
 from gateway.web.api.schemas_upgrade import (
     CancelAnswer,
@@ -83,7 +82,6 @@ CATALOG_CALLS = (
             "Plans of the same vendor and application instance with one license that Microsoft offers as an "
             "upgrade, by name, all at once."
         ),
-        query=UpgradeTargetQuery,
         answers={HTTPStatus.OK: UpgradeTargetList},
         errors=NOT_FOUND,
     ),
