@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.catalogs import SKUS, STANDARD, catalog, many, microsoft_id_of, subscription, tenant_of
@@ -11,7 +13,7 @@ from tests.functional.site import Site, SteadyLoad, wait_until
 @pytest.fixture
 def make_site(tmp_path):
     """A gateway with a catalog and the provider's API; it is ended afterwards, whatever happened."""
-    opened = []
+    opened: list[Any] = []
 
     def make(database_url, subscriptions, **keys):
         site = Site(tmp_path, database_url, **keys)
