@@ -1,0 +1,124 @@
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from gateway.db import DATABASE_AWAY, Database
+from gateway.models import Account, AccountType, SubscriptionPeriod
+from tests.databases import sqlite_url
+from tests.factories import Factories
+
+
+class TestTimes:
+    def test_they_come_back_aware_and_in_utc(self, database):
+        in_oslo = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=timezone(timedelta(hours=1)))
+        with database.write() as session:
+            account_id = Factories(session).provider(created_at=in_oslo).id
+
+        with database.read() as session:
+            found = session.get_one(Account, account_id).created_at
+        assert found == datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
+        assert found.utcoffset() == timedelta(0)
+
+    def test_one_without_a_zone_is_refused(self, db):
+        with pytest.raises(StatementError, match="expected an aware time"):
+            Factories(db).provider(created_at=datetime(2026, 11, 23))  # noqa: DTZ001 (that is the point)
+
+
+class TestMoney:
+    @pytest.mark.parametrize("price", ["0", "0.0001", "6.60", "999999999999.9999"])
+    def test_it_is_exact(self, database, price):
+        with database.write() as session:
+            plan_id = Factories(session).service_plan().id
+            session.get_one(SubscriptionPeriod, (plan_id, 12)).recurring_fee = Decimal(price)
+
+        with database.read() as session:
+            assert session.get_one(SubscriptionPeriod, (plan_id, 12)).recurring_fee == Decimal(price)
+
+
+class TestEnums:
+    def test_they_are_stored_by_value(self, db, factories):
+        factories.provider()
+
+        assert db.scalar(text("SELECT type FROM account")) == "provider"
+        assert db.scalar(select(Account.type)) is AccountType.PROVIDER
+
+
+class TestTransactions:
+    def test_a_block_that_ends_well_is_kept(self, database):
+        with database.write() as session:
+            Factories(session).provider()
+
+        assert count(database) == 1
+
+    def test_a_block_that_fails_leaves_nothing(self, database):
+        with pytest.raises(ZeroDivisionError):
+            add_one_and_fail(database)
+
+        assert count(database) == 0
+
+    def test_what_is_changed_while_reading_is_not_kept(self, database):
+        with database.read() as session:
+            Factories(session).provider()
+
+        assert count(database) == 0
+
+    def test_foreign_keys_are_kept(self, db):
+        db.add(Account(id="x", name="X", type=AccountType.CUSTOMER, parent_id="nobody"))
+
+        with pytest.raises(IntegrityError):
+            db.flush()
+
+    def test_writers_of_sqlite_wait_for_each_other_before_they_read(self, sqlite_database):
+        with sqlite_database.write() as session:
+            Factories(session).provider(name="0")
+
+        threads = [threading.Thread(target=add_one, args=[sqlite_database]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+        with sqlite_database.read() as session:
+            assert session.scalar(select(Account.name)) == "8"
+
+    def test_readers_of_sqlite_do_not_wait_for_a_writer(self, sqlite_database):
+        with sqlite_database.write() as writer:
+            Factories(writer).provider()
+
+            assert count(sqlite_database) == 0
+
+    def test_what_was_loaded_can_be_read_after_the_commit(self, database):
+        with database.write() as session:
+            provider = Factories(session).provider(name="Provider")
+
+        assert provider.name == "Provider"
+
+
+def test_a_database_that_is_not_there_raises_what_is_meant_by_away(tmp_path):
+    database = Database(sqlite_url(tmp_path / "no folder" / "gateway.db"))
+
+    with pytest.raises(DATABASE_AWAY):
+        count(database)
+    database.close()
+
+
+def count(database):
+    with database.read() as session:
+        return len(session.scalars(select(Account)).all())
+
+
+def add_one(database):
+    """Read, and write what follows from it: lost updates would show in the sum."""
+    with database.write() as session:
+        account = session.scalars(select(Account)).one()
+        account.name = str(int(account.name) + 1)
+
+
+def add_one_and_fail(database):
+    with database.write() as session:
+        Factories(session).provider()
+        raise ZeroDivisionError

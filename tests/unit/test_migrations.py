@@ -1,0 +1,96 @@
+import re
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+
+from gateway.db import Base, Database
+from gateway.migrations import current_revision, migrate, newest_revision
+from gateway.models import Account
+from tests.databases import sqlite_url
+
+
+def test_the_schema_is_what_the_models_say(database):
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+
+        assert compare_metadata(context, Account.metadata) == []
+
+
+def test_tables_and_columns_are_the_same_by_name(database):
+    found = inspect(database.engine)
+
+    tables = set(found.get_table_names()) - {"alembic_version"}
+    assert tables == set(Base.metadata.tables)
+    for name, table in Base.metadata.tables.items():
+        assert {c["name"] for c in found.get_columns(name)} == set(table.c.keys())
+
+
+def test_partial_indexes_cover_the_live_upgrades(database):
+    """Autogeneration does not compare conditions of indexes."""
+    indexes = {i["name"]: i for i in inspect(database.engine).get_indexes("upgrade")}
+
+    live, tenant = indexes["uq_upgrade_live_subscription"], indexes["uq_upgrade_tenant_in_progress"]
+    assert live["unique"]
+    assert tenant["unique"]
+    assert states(live) == {"pending", "in_progress"}
+    assert states(tenant) == {"in_progress"}
+
+
+def test_an_empty_database_has_no_revision(empty_database):
+    assert current_revision(empty_database) is None
+
+
+def test_a_migrated_database_has_the_newest_revision(empty_database):
+    migrate(empty_database)
+
+    assert current_revision(empty_database) == newest_revision()
+
+
+def test_migrating_again_changes_nothing(empty_database, factories_in):
+    migrate(empty_database)
+    factories_in(empty_database)
+
+    migrate(empty_database)
+
+    with empty_database.read() as session:
+        assert session.get(Account, "kept") is not None
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(empty_database):
+    with empty_database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE subscription (id INTEGER)")  # Stands in the way.
+
+    with pytest.raises(Exception, match="subscription"):
+        migrate(empty_database)
+
+    assert inspect(empty_database.engine).get_table_names() == ["subscription"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request, tmp_path):
+    if request.param == "sqlite":
+        database = Database(sqlite_url(tmp_path / "empty.db"))
+        yield database
+        database.close()
+        return
+    with request.getfixturevalue("postgresql").empty_database() as url:
+        database = Database(url)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def factories_in():
+    def add_account(database):
+        with database.write() as session:
+            session.add(Account(id="kept", name="Kept", type="provider"))
+
+    return add_account
+
+
+def states(index):
+    """The statuses that the condition of a partial index names."""
+    condition = next(v for k, v in index["dialect_options"].items() if k.endswith("_where"))
+    return set(re.findall(r"'(\w+)'", str(condition)))
