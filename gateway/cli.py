@@ -182,8 +182,7 @@ def demo_catalog(customers: int, seed: int, output: Any) -> None:
 
     from gateway.services.catalog.demonstration import make_catalog
 
-    json.dump(make_catalog(customers, seed), output, indent=1, ensure_ascii=False)
-    output.write("\n")
+    output.write(json.dumps(make_catalog(customers, seed), indent=1, ensure_ascii=False) + "\n")
 
 
 @main.group()

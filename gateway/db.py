@@ -27,8 +27,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-SQLITE_BUSY_SECONDS = 60
-"""How long a transaction waits for another process to finish writing."""
+SQLITE_ARGUMENTS = {"timeout": 60}
+"""Seconds that a transaction waits for another process to finish writing."""
+
+POSTGRESQL_ARGUMENTS = {"options": "-c plan_cache_mode=force_custom_plan"}
+"""A plan made while a table was small, and kept, would read all of it later on."""
 
 MONEY_SCALE = Decimal(10_000)
 """Prices are kept as whole ten-thousandths, since SQLite has no decimal numbers."""
@@ -112,7 +115,7 @@ class Database:
             max_overflow=10,
             pool_timeout=60,
             pool_pre_ping=not self.is_sqlite,
-            connect_args={"timeout": SQLITE_BUSY_SECONDS} if self.is_sqlite else {},
+            connect_args=SQLITE_ARGUMENTS if self.is_sqlite else POSTGRESQL_ARGUMENTS,
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
@@ -127,7 +130,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One unchanging view of the data; nothing that is changed here is kept."""
+        """A transaction that only looks; nothing that is changed here is kept.
+
+        On SQLite all of it sees one moment, on PostgreSQL each statement its own.
+        """
         with self.read_session() as session:
             yield session
 

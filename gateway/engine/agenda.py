@@ -14,13 +14,24 @@ class Agenda:
 
     def __init__(self) -> None:
         self._due: dict[int, datetime] = {}
+        self._stored: dict[int, datetime] = {}
         self._busy: set[int] = set()
         self._idle = threading.Condition()
 
     def update(self, due_times: Mapping[int, datetime]) -> None:
-        """Take over what the database says of all that no thread is busy with."""
+        """Take over what the database says of all that no thread is busy with.
+
+        A due time that stands there as it stood at the last look is older than the one that a thread put
+        back since, for a look that finds nothing new is not written down.
+        """
         with self._idle:
-            self._due = {i: at for i, at in due_times.items() if i not in self._busy}
+            known, stored = self._due, self._stored
+            self._due = {
+                i: known[i] if i in known and stored.get(i) == at else at
+                for i, at in due_times.items()
+                if i not in self._busy
+            }
+            self._stored = dict(due_times)
 
     def take_due(self, now: datetime) -> list[int]:
         """The upgrades to look at now, the longest due first; they count as busy from here on."""

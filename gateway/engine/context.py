@@ -85,7 +85,7 @@ class EngineContext:
             upgrade = db.get_one(Upgrade, upgrade_id, with_for_update=True)
             if not self._owns(upgrade):
                 raise LeaseLostError(f"upgrade {upgrade_id} is worked on by {upgrade.lease_owner}")
-            outcome = self._bounded(upgrade, outcome, now)
+            outcome = self.bounded(upgrade, outcome)
             self._apply(upgrade, outcome, now)
             if outcome.event:
                 db.add(_event(upgrade, outcome, now))
@@ -97,8 +97,9 @@ class EngineContext:
     def _owns(self, upgrade: Upgrade) -> bool:
         return upgrade.status is UpgradeStatus.IN_PROGRESS and upgrade.lease_owner == self.owner
 
-    def _bounded(self, upgrade: Upgrade, outcome: Outcome, now: datetime) -> Outcome:
+    def bounded(self, upgrade: Upgrade, outcome: Outcome) -> Outcome:
         """The outcome, unless its tries or its time are used up: nothing waits for ever."""
+        now = self.clock()
         if outcome.finish or not outcome.after:
             return outcome
         if outcome.counts and upgrade.attempts + 1 >= self.app.upgrade_max_attempts:

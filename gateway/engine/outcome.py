@@ -31,6 +31,17 @@ class Outcome:
     request_id: str | None = None
     """MS-RequestId of the call that it speaks of, where that is not the upgrade's own."""
 
+    def is_news_after(self, waiting_for: str | None) -> bool:
+        """Whether there is anything to write down for an upgrade that has waited for this until now."""
+        return bool(
+            self.event
+            or self.finish
+            or self.step
+            or self.changes
+            or self.counts
+            or self.waiting_for != waiting_for
+        )
+
 
 def move_on(step: UpgradeStep, event: str, detail: str | None = None, **changes: object) -> Outcome:
     return Outcome(event=event, detail=detail, step=step, changes=changes)

@@ -61,7 +61,9 @@ def _advance(upgrade_id: int, ctx: EngineContext) -> float | None:
         if work is None:
             return None
         try:
-            outcome = ctx.record(upgrade_id, _step(work, ctx))
+            outcome = ctx.bounded(work.upgrade, _step(work, ctx))
+            if outcome.is_news_after(work.upgrade.waiting_for):
+                outcome = ctx.record(upgrade_id, outcome)
         except (LeaseLostError, *DATABASE_AWAY):
             raise
         except Exception as exc:  # A mistake of ours must end one upgrade, not the engine.

@@ -53,6 +53,17 @@ class TestAgenda:
 
         assert agenda.take_due(SOON) == [1]
 
+    def test_a_look_that_found_nothing_new_is_not_undone_by_what_is_stored(self):
+        agenda = Agenda()
+        agenda.update({1: NOW})
+        agenda.take_due(NOW)
+        agenda.put_back(1, SOON)
+
+        agenda.update({1: NOW})
+
+        assert agenda.take_due(NOW) == []
+        assert agenda.take_due(SOON) == [1]
+
     def test_it_is_idle_when_nothing_is_worked_on(self):
         agenda = Agenda()
         assert agenda.wait_until_idle(0)
