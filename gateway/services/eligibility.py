@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from gateway.models import PlanKind, ResourceKind, SubscriptionStatus
+from gateway.partner_center import same_offer
 
 
 class ViolationCode(StrEnum):
@@ -135,11 +136,6 @@ def describe_target(
         *_check_target(target),
         *_check_path(source.license, target, target_offer_ids),
     )
-
-
-def same_offer(one: str, other: str) -> bool:
-    """Whether two offers are the same product and SKU, with or without an availability, in any case."""
-    return _product_and_sku(one) == _product_and_sku(other)
 
 
 def _check_subscription(subscription: SubscriptionFacts) -> Iterator[Violation]:
@@ -304,7 +300,3 @@ def _named(resources: list[ResourceFacts]) -> str:
         else f"{resource.name} has limit {resource.limit}"
         for resource in sorted(resources, key=lambda r: (r.name, r.key, r.limit))
     )
-
-
-def _product_and_sku(offer_id: str) -> tuple[str, ...]:
-    return tuple(offer_id.casefold().split(":")[:2])

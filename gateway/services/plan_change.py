@@ -17,7 +17,7 @@ from gateway.models import (
     SubscriptionResource,
     Upgrade,
 )
-from gateway.services.eligibility import same_offer
+from gateway.partner_center import same_offer
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.models import PlanKind, ResourceKind, SubscriptionStatus
+from gateway.partner_center import same_offer
 from gateway.services.eligibility import (
     PlanFacts,
     SubscriptionFacts,
     ViolationCode,
     check,
     describe_target,
-    same_offer,
 )
 from tests.unit.services.helpers import (
     E1,
