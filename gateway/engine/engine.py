@@ -169,8 +169,8 @@ class Engine:
             self._claims.claim(self._limit)
             self._agenda.update(self._claims.due_times())
             self._heartbeat_at = self._clock()
-        except DATABASE_AWAY:
-            log.exception("Database does not answer the dispatcher")
+        except Exception:  # Without a dispatcher nothing would ever start again: look again in a second.
+            log.exception("The queue could not be looked at")
 
     def _work_on(self, upgrade_id: int) -> None:
         after = UNEXPECTED_PAUSE

@@ -186,6 +186,9 @@ class API:
         body: dict[str, Any] = answer.json()
         return body
 
+    def health_text(self) -> str:
+        return self._client.get(f"{self.base_url}/health").text
+
     def post(self, path: str, body: object, **headers: str) -> httpx2.Response:
         return self._client.post(path, json=body, headers=headers)
 

@@ -126,6 +126,7 @@ class TestTheLimitOfTheSettings:
         assert "Settings.config" in refused["config_error"]
         assert (refused["state"], refused["worker_pid"]) == ("Started", before["worker_pid"])
         assert len(api.every("subscriptions")) == 1
+        wait_until(lambda: "Settings.config" in api.health_text(), within=10, what="the refusal in /health")
         site.save_settings()
         wait_until(lambda: site.status()["config_error"] is None, within=10, what="the good file again")
         assert site.status()["worker_pid"] == before["worker_pid"]

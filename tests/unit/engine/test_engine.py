@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from gateway.db import utcnow
 from gateway.engine import Engine, PartnerCenterClients
+from gateway.engine.claims import Claims
 from gateway.engine.housekeeping import IDEMPOTENCY_KEYS_KEPT, clean_up
 from gateway.models import IdempotencyKey, UpgradeStatus
 from gateway.settings import AppSettings, with_simulator
@@ -130,6 +132,22 @@ class TestEngine:
 
         wait_until(lambda: engine.status()["last_heartbeat_at"], within=5, what="the first look around")
         assert (engine.status()["limit"], engine.status()["started"]) == (7, True)
+
+    def test_a_look_that_fails_does_not_end_the_engine(self, world, make_engine, monkeypatch):
+        failures = [RuntimeError("a mistake"), OperationalError("SELECT", {}, Exception("away"))]
+        adopt = Claims.adopt
+        monkeypatch.setattr(Claims, "adopt", lambda claims: raise_one_of(failures) or adopt(claims))
+        upgrade_id = world.schedule("one", STANDARD)
+
+        make_engine().start()
+
+        wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
+        assert failures == []
+
+
+def raise_one_of(failures):
+    if failures:
+        raise failures.pop()
 
 
 def test_old_answers_are_forgotten(database):
