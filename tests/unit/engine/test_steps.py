@@ -176,6 +176,16 @@ class TestAnUnknownOutcome:
         assert first["request_id"] == second["request_id"] == str(upgrade.request_id)
         assert len(world.control.transitions()) == 1
 
+    def test_an_earlier_failure_at_microsoft_is_not_taken_for_its_outcome(self, world):
+        world.control.fault("transition_fails", code=0, times=1)
+        assert world.run(world.context(), world.schedule("one", STANDARD)).status is UpgradeStatus.FAILED
+        world.clock.sleep(600)
+        world.control.fault("drop_before", match={"method": "POST", "path": "transitions"}, times=1)
+
+        upgrade = world.run(world.context(), world.schedule("one", STANDARD))
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+
     def test_it_ends_as_failed_when_it_cannot_be_cleared_up(self, world):
         world.control.fault("drop_before", match={"method": "POST", "path": "transitions"})
         upgrade_id = world.schedule("one", STANDARD)
@@ -209,7 +219,7 @@ class TestAWorkerThatDies:
         upgrade = world.run(heir, upgrade_id)
 
         assert upgrade.status is UpgradeStatus.COMPLETED
-        assert len(world.control.transitions()) == 1
+        assert len(world.control.calls()) == len(world.control.transitions()) == 1
 
     def test_one_that_comes_back_to_life_must_not_touch_it(self, world):
         upgrade_id = world.schedule("one", STANDARD)
