@@ -137,7 +137,7 @@ class Checks:
     def _heartbeat(self, status: Mapping[str, Any]) -> Finding:
         last = status.get("last_heartbeat_at")
         age = None if last is None else (self._clock() - last).total_seconds()
-        stale = bool(status.get("started")) and age is not None and age > HEARTBEAT_LIMIT.total_seconds()
+        stale = age is not None and age > HEARTBEAT_LIMIT.total_seconds()
         problem = "the engine has given no sign of life for too long" if stale else None
         value = None if age is None else round(age, 3)
         return self._finding(

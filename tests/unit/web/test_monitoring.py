@@ -106,7 +106,7 @@ class TestHealth:
         assert "clientSecret" not in str(body)
 
     def test_an_engine_without_a_sign_of_life_is_a_warning(self, app, background):
-        background.figures |= {"started": True, "last_heartbeat_at": utcnow() - timedelta(minutes=5)}
+        background.figures["last_heartbeat_at"] = utcnow() - timedelta(minutes=5)
 
         [check] = app.get("/health").json["checks"]["engine:heartbeatAge"]
 
