@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,11 +29,20 @@ SETTINGS = """<?xml version="1.0" encoding="utf-8"?>
     <add name="Gateway" connectionString="{database_url}" />
   </connectionStrings>
   <applicationInstances>
-    <add name="Office 365" partnerCenterUrl="simulator" country="US" />
+    <add name="Office 365" {instance} country="US" />
   </applicationInstances>
   <applicationPool name="Test" />
 </configuration>
 """
+
+SIMULATED = 'partnerCenterUrl="simulator"'
+"""The pool runs a simulator of its own."""
+
+ELSEWHERE = (
+    'partnerCenterUrl="{url}" authorityUrl="{url}" tenantId="partner.example" clientId="simulated-client"'
+    ' clientSecret="simulated-secret" refreshToken="simulated-refresh-token"'
+)
+"""One that several nodes share."""
 
 QUICK = {
     "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES": "10",
@@ -57,8 +67,13 @@ def wait_until(condition: Callable[[], T], *, within: float, what: str) -> T:
 class Site:
     """What an administrator has: a Settings.config, two commands, a browser's address."""
 
-    def __init__(self, folder: Path, database_url: str, **keys: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, *, simulator_url: str | None = None, **keys: str
+    ) -> None:
+        """:param simulator_url: of a simulator that runs already, instead of one of its own"""
+        folder.mkdir(exist_ok=True)
         self.folder = folder
+        self._instance = ELSEWHERE.format(url=simulator_url) if simulator_url else SIMULATED
         self.config = folder / "Settings.config"
         self.var = folder / "var"
         self._database_url = database_url
@@ -73,7 +88,7 @@ class Site:
         """Change keys the way an editor saves: a new file, renamed over the old one."""
         self._keys |= keys
         lines = "\n".join(f'    <add key="{key}" value="{value}" />' for key, value in self._keys.items())
-        self.save_text(SETTINGS.format(keys=lines, database_url=self._database_url))
+        self.save_text(SETTINGS.format(keys=lines, database_url=self._database_url, instance=self._instance))
 
     def save_text(self, text: str) -> None:
         new = self.config.with_suffix(".new")
@@ -231,6 +246,7 @@ class Simulator:
     """What Microsoft saw, which is the only witness that counts."""
 
     def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
         self.client = httpx2.Client(base_url=base_url, timeout=30)
 
     def stats(self) -> dict[str, Any]:
@@ -248,6 +264,26 @@ class Simulator:
 
     def close(self) -> None:
         self.client.close()
+
+
+@contextmanager
+def shared_simulator(catalog: dict[str, Any], folder: Path, latency: float) -> Iterator[Simulator]:
+    """A simulator in a process of its own, as `python -m gateway.simulator` runs it."""
+    file = folder / "simulator-catalog.json"
+    file.write_text(json.dumps(catalog))
+    command = [sys.executable, "-m", "gateway.simulator", "--port", "0", "--catalog", str(file)]
+    process = subprocess.Popen(
+        [*command, "--latency", str(latency)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        simulator = Simulator(process.stdout.readline().split()[-1])
+        try:
+            yield simulator
+        finally:
+            simulator.close()
+            process.terminate()
+            process.wait(30)
 
 
 class SteadyLoad:
