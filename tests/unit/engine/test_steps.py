@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from gateway.engine.claims import Claims
 from gateway.engine.context import LeaseLostError
@@ -209,7 +210,7 @@ class TestAWorkerThatDies:
         world.control.configure(replay_request_ids=False)
         upgrade_id = world.schedule(name, target)
         dying = world.context("node:dying")
-        kill_at(dying, moment, commit)
+        fail_at(dying, moment, commit, Killed())
         with contextlib.suppress(Killed):
             world.run(dying, upgrade_id)
 
@@ -233,6 +234,26 @@ class TestAWorkerThatDies:
         with pytest.raises(LeaseLostError):
             stalled.record(upgrade_id, again(5, "still here"))
         assert world.control.calls() == []
+
+
+class TestADatabaseThatGoesAway:
+    """A full disk, a lost connection: this worker goes on when the database is back."""
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    @pytest.mark.parametrize("commit", range(1, 7))
+    @pytest.mark.parametrize(
+        ("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)], ids=["new", "legacy"]
+    )
+    def test_the_upgrade_goes_on_with_one_request(self, world, moment, commit, name, target):
+        world.control.configure(replay_request_ids=False)
+        upgrade_id = world.schedule(name, target)
+        ctx = world.context()
+        fail_at(ctx, moment, commit, OperationalError("COMMIT", {}, Exception("disk is full")))
+
+        upgrade = world.run(ctx, upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert len(world.control.calls()) == len(world.control.transitions()) == 1
 
 
 class TestTrouble:
@@ -352,18 +373,18 @@ class Killed(BaseException):
     """The process is gone: nothing of ours may catch it."""
 
 
-def kill_at(ctx, moment, commit):
-    """Let the worker die right before or after the commit of this number."""
+def fail_at(ctx, moment, commit, failure):
+    """Raise the failure right before or after the commit of this number."""
     left = [commit]
     original = ctx.record
 
     def record(upgrade_id, outcome):
         left[0] -= 1
         if not left[0] and moment == "before":
-            raise Killed
+            raise failure
         written = original(upgrade_id, outcome)
         if not left[0]:
-            raise Killed
+            raise failure
         return written
 
     object.__setattr__(ctx, "record", record)
