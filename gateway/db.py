@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -121,11 +122,13 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writing = self.engine.execution_options(gateway_writes=True)
+        # Threads that wait for SQLite's lock look for it again and again; here they stand in line.
+        self._line: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that commits at the end of the block, or not at all."""
-        with self.write_session() as session, session.begin():
+        with self._line, self.write_session() as session, session.begin():
             yield session
 
     @contextmanager
