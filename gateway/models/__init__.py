@@ -1,6 +1,6 @@
 """What the database holds: typed columns, and what a row can say of itself."""
 
-from gateway.models.access import APIKey, IdempotencyKey, Role, User
+from gateway.models.access import APIKey, AuditEntry, IdempotencyKey, Role, User, UserSession
 from gateway.models.account import Account, AccountType
 from gateway.models.catalog import (
     UNLIMITED,
@@ -25,6 +25,7 @@ __all__ = [
     "Account",
     "AccountType",
     "ApplicationInstance",
+    "AuditEntry",
     "IdempotencyKey",
     "OfferPath",
     "PlanKind",
@@ -45,4 +46,5 @@ __all__ = [
     "UpgradeStatus",
     "UpgradeStep",
     "User",
+    "UserSession",
 ]

@@ -1,4 +1,4 @@
-"""Who may come in: users, API keys, and the requests that a key has already made."""
+"""Who may come in: users and their sessions, API keys, and the requests that a key has already made."""
 
 from __future__ import annotations
 
@@ -32,6 +32,36 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
     account: Mapped[Account] = relationship()
+
+
+class UserSession(Base):
+    """A browser in which somebody is signed in. The token that the browser holds is never kept."""
+
+    __tablename__ = "user_session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    expires_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship()
+
+
+class AuditEntry(Base):
+    """What a person did that somebody may ask about later; it is never changed."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_account_id_id", "account_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utcnow)
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
+    """None where nobody knows whose it is, such as a sign-in with an unknown login."""
+    actor: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(60))
+    """Stable, such as `signed_in`."""
+    address: Mapped[str | None] = mapped_column(String(64))
 
 
 class APIKey(Base):

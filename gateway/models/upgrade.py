@@ -86,6 +86,7 @@ class Upgrade(Base):
         ),
         Index("ix_upgrade_batch_id_status_id", "batch_id", "status", "id"),
         Index("ix_upgrade_batch_id_id", "batch_id", "id"),
+        Index("ix_upgrade_batch_id_changed_at", "batch_id", "changed_at"),
         Index("ix_upgrade_subscription_id_id", "subscription_id", "id"),
     )
 

@@ -83,6 +83,9 @@ class Users:
         user.password_hash = _checked_hash(password)
         log.info("Password changed: user=%s", user.id)
 
+    def get(self, user_id: int) -> User | None:
+        return self._db.get(User, user_id)
+
     def list(self) -> Sequence[User]:
         return self._db.scalars(select(User).order_by(User.login)).all()
 
