@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,28 @@ from gateway.services.caller import Caller
 from gateway.services.errors import CustomerManagementRequiredError, RoleNotSufficientError
 
 
+@dataclass(frozen=True, kw_only=True)
+class MissingAbility:
+    """Why a reseller may not upgrade within an application instance, and whom to ask."""
+
+    instance_name: str
+    subscription_id: str | None
+    """One to the Customer Management plan that is not active."""
+    status: SubscriptionStatus | None
+    ask: str
+
+    def describe(self, caller: Caller) -> str:
+        state = (
+            f"subscription {self.subscription_id}, which is {self.status.value}"
+            if self.status
+            else "no subscription"
+        )
+        return (
+            f"reseller {caller.account_id} has {state} to the Office 365 Customer Management plan of"
+            f" application instance {self.instance_name}; expected an active one. Ask {self.ask} for it"
+        )
+
+
 class Abilities:
     """What callers may do with the upgrades that they see."""
 
@@ -31,8 +55,8 @@ class Abilities:
         :raises CustomerManagementRequiredError: if a reseller is not subscribed to Customer Management
         """
         self.require_role(caller)
-        if not caller.is_provider and not self._is_subscribed(caller, application_instance_id):
-            raise CustomerManagementRequiredError(self._describe_missing(caller, application_instance_id))
+        if (missing := self.missing(caller, application_instance_id)) is not None:
+            raise CustomerManagementRequiredError(missing.describe(caller))
 
     def require_role(self, caller: Caller) -> None:
         """:raises RoleNotSufficientError: if the role only reads"""
@@ -47,20 +71,23 @@ class Abilities:
             return False
         return caller.is_provider or self._is_subscribed(caller, application_instance_id)
 
+    def missing(self, caller: Caller, application_instance_id: str) -> MissingAbility | None:
+        """What a reseller lacks, whatever the role; None if it is subscribed, and for the provider."""
+        if caller.is_provider or self._is_subscribed(caller, application_instance_id):
+            return None
+        instance = self._db.get(ApplicationInstance, application_instance_id)
+        found = self._db.execute(_customer_management(caller, application_instance_id).limit(1)).first()
+        return MissingAbility(
+            instance_name=instance.name if instance else application_instance_id,
+            subscription_id=found.id if found else None,
+            status=found.status if found else None,
+            ask=self._vendor_above(caller),
+        )
+
     def _is_subscribed(self, caller: Caller, application_instance_id: str) -> bool:
         active = Subscription.status == SubscriptionStatus.ACTIVE
         query = _customer_management(caller, application_instance_id).where(active)
         return self._db.execute(query.limit(1)).first() is not None
-
-    def _describe_missing(self, caller: Caller, application_instance_id: str) -> str:
-        instance = self._db.get(ApplicationInstance, application_instance_id)
-        found = self._db.execute(_customer_management(caller, application_instance_id).limit(1)).first()
-        state = f"subscription {found.id}, which is {found.status.value}" if found else "no subscription"
-        return (
-            f"reseller {caller.account_id} has {state} to the Office 365 Customer Management plan of"
-            f" application instance {instance.name if instance else application_instance_id};"
-            f" expected an active one. Ask {self._vendor_above(caller)} for it"
-        )
 
     def _vendor_above(self, caller: Caller) -> str:
         account = self._db.get_one(Account, caller.account_id)

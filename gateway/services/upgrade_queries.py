@@ -21,6 +21,9 @@ from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, page_of,
 RECENT = 50
 """So many of the last finished upgrades tell how fast a batch goes."""
 
+REASONS = 8
+"""So many of the reasons for which upgrades wait are told."""
+
 _RAN = (UpgradeStatus.COMPLETED, UpgradeStatus.COMPLETED_WITH_WARNINGS, UpgradeStatus.FAILED)
 
 
@@ -126,6 +129,46 @@ class UpgradeQueries:
             throughput_per_minute=pace,
             estimated_end_at=(now or utcnow()) + left if left else None,
         )
+
+    def summary(self, batch_id: int) -> BatchSummary:
+        """A batch with its counts alone.
+
+        :raises UpgradeBatchNotFoundError: if it does not exist for the caller
+        """
+        query = select(UpgradeBatch).where(UpgradeBatch.id == batch_id, sees_batch(self._caller))
+        batch = self._db.scalar(query) if is_row_id(batch_id) else None
+        if batch is None:
+            raise UpgradeBatchNotFoundError([batch_id])
+        return _summaries(self._db, self._caller, [batch])[0]
+
+    def last_change(self, batch_id: int) -> datetime | None:
+        """When something of the batch last changed; None where it has nothing."""
+        return self._db.scalar(select(func.max(Upgrade.changed_at)).where(Upgrade.batch_id == batch_id))
+
+    def changed_since(
+        self, batch_id: int, upgrade_ids: Sequence[int], at: datetime | None
+    ) -> Sequence[Upgrade]:
+        """Those of the upgrades of a batch that have changed since, as lists show them."""
+        ids = [key for key in upgrade_ids if is_row_id(key)]
+        query = select(Upgrade).where(
+            Upgrade.batch_id == batch_id, Upgrade.id.in_(ids), sees_upgrade(self._caller)
+        )
+        if at is not None:
+            query = query.where(Upgrade.changed_at >= at)
+        return self._db.scalars(query.options(*_SHOWN_IN_LISTS)).all()
+
+    def waiting(self, batch_id: int) -> Sequence[tuple[str, int]]:
+        """What upgrades of a batch wait for, in words, and how many do; most of them first."""
+        found = func.count().label("found")
+        query = (
+            select(Upgrade.waiting_for, found)
+            .where(Upgrade.batch_id == batch_id, Upgrade.waiting_for.is_not(None), sees_upgrade(self._caller))
+            .where(Upgrade.status.in_(LIVE))
+            .group_by(Upgrade.waiting_for)
+            .order_by(found.desc(), Upgrade.waiting_for)
+            .limit(REASONS)
+        )
+        return [(row.waiting_for or "", row.found) for row in self._db.execute(query)]
 
     def list_batches(self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[BatchSummary]:
         """Return batches with their counts, the newest first.
