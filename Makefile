@@ -47,6 +47,7 @@ run: install
 	  && mv "$(VAR)/demo-catalog.json.new" "$(VAR)/demo-catalog.json"; }
 	@echo
 	@echo "  Gateway    http://127.0.0.1:$(PORT)/"
+	@$(GATEWAY) demo-users --url http://127.0.0.1:$(PORT)
 	@echo "  Health     http://127.0.0.1:$(PORT)/health"
 	@echo "  REST API   http://127.0.0.1:$(PORT)/api/v1/openapi.json"
 	@echo "  API key    .venv/bin/gateway --var \"$(VAR)\" api-key create --account provider"

@@ -185,6 +185,25 @@ def demo_catalog(customers: int, seed: int, output: Any) -> None:
     output.write(json.dumps(make_catalog(customers, seed), indent=1, ensure_ascii=False) + "\n")
 
 
+@main.command()
+@click.option("--url", default="http://127.0.0.1:8365", show_default=True, help="Where the panels are.")
+@click.pass_obj
+def demo_users(site: Site, url: str) -> None:
+    """Make users of the demonstration catalog, and print how they sign in.
+
+    Their passwords are drawn once and kept in the data folder. Nothing is made for any other catalog.
+    """
+    from gateway.db import utcnow
+    from gateway.services.demonstration_users import add_demonstration_users
+
+    with site.database() as database, database.write() as session:
+        people = add_demonstration_users(session, site.var / "demo-users.json", utcnow())
+    if not people:
+        click.echo("This is not the demonstration catalog: no users made", err=True)
+    for person in people:
+        click.echo(f"  {person.panel:<10} {url}/{person.area}/   {person.login}   {person.password}")
+
+
 @main.group()
 def user() -> None:
     """People of the provider and of resellers."""

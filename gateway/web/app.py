@@ -80,6 +80,7 @@ def make_app(
     config.include("gateway.web.pages")
     config.include("gateway.web.monitoring")
     config.include("gateway.web.api")
+    config.include("gateway.web.panels")
     return config.make_wsgi_app()
 
 

@@ -28,7 +28,9 @@ from gateway.services.errors import (
     RequestInProgressError,
 )
 from gateway.web.pages import page_not_found
-from gateway.web.problems import ProblemError, problem
+from gateway.web.panels.refusals import is_panel, must_sign_in, refusal
+from gateway.web.problems import ProblemError
+from gateway.web.problems import problem as problem_document
 from gateway.web.registry import METHODS
 from gateway.web.security import authentication_required
 
@@ -56,6 +58,23 @@ CODE_OF_STATUS = {
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
 }
+
+
+def problem(
+    request: Request,
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> Response:
+    """The refusal as whoever asks can read it: a page in the panels, else a problem document."""
+    if not is_panel(request):
+        return problem_document(request, status, code, detail, headers=headers, **members)
+    response = refusal(request, status, detail)
+    response.headers.update(headers or {})
+    return response
 
 
 def members_of(error: GatewayError) -> Mapping[str, Any]:
@@ -126,19 +145,20 @@ def on_not_found(_error: Exception, request: Request) -> Response:
     methods = _methods_of_route(request)
     if methods and request.method not in methods:
         return _method_not_allowed(request, methods)
-    if _prefers_html(request):
+    if _prefers_html(request) and not is_panel(request):
         return page_not_found()
     return problem(request, HTTPStatus.NOT_FOUND, "not_found", "Nothing is at this address")
 
 
 def on_forbidden(_error: Exception, request: Request) -> Response:
     if request.identity is None:
-        return on_problem(authentication_required(), request)
+        return must_sign_in(request) if is_panel(request) else on_problem(authentication_required(), request)
+    asker = "Your role" if is_panel(request) else "This API key"
     return problem(
         request,
         HTTPStatus.FORBIDDEN,
         "forbidden",
-        "This API key may not do that; it needs another role or account",
+        f"{asker} may not do that; it needs another role or account",
     )
 
 

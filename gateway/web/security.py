@@ -19,7 +19,7 @@ from pyramid.security import Allowed, Denied
 from sqlalchemy import update
 
 from gateway.db import DATABASE_AWAY, utcnow
-from gateway.models import APIKey
+from gateway.models import AccountType, APIKey
 from gateway.services.api_keys import APIKeys
 from gateway.services.branch import make_caller
 from gateway.services.caller import Caller
@@ -27,6 +27,7 @@ from gateway.services.errors import AccountNotAllowedError
 from gateway.web.observing import ACCOUNT
 from gateway.web.problems import ProblemError
 from gateway.web.registry import DATABASE
+from gateway.web.sessions import SessionPolicy, signed_in
 from gateway.web.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -232,5 +233,12 @@ def _digest(text: str) -> bytes:
 
 
 def includeme(config: Configurator) -> None:
-    config.set_security_policy(SecurityPolicy({"api": APIKeyPolicy(Throttle(BAD_KEYS_A_MINUTE))}))
+    policies: dict[str, Policy] = {
+        "api": APIKeyPolicy(Throttle(BAD_KEYS_A_MINUTE)),
+        "provider": SessionPolicy(AccountType.PROVIDER),
+        "reseller": SessionPolicy(AccountType.RESELLER),
+        "session": SessionPolicy(),
+    }
+    config.set_security_policy(SecurityPolicy(policies))
+    config.add_request_method(signed_in, reify=True)
     config.add_request_method(caller, reify=True)

@@ -1,0 +1,48 @@
+"""The Provider and the Reseller Control Panel, and the pages by which people come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
+
+from gateway.web.panels.caching import HashedNames
+from gateway.web.panels.refusals import form_out_of_date
+from gateway.web.panels.rendering import add_templates
+from gateway.web.panels.screens import SCREENS, Screen
+from gateway.web.panels.signing_in import THROTTLES, SignInThrottle
+from gateway.web.registry import METHODS
+from gateway.web.sessions import is_own_form
+
+YEAR = 31_536_000
+
+
+def includeme(config: Configurator) -> None:
+    add_templates(config)
+    config.registry[THROTTLES] = SignInThrottle()
+    config.add_static_view("assets", "gateway.web.panels:assets", cache_max_age=YEAR)
+    config.add_cache_buster("gateway.web.panels:assets/", HashedNames())
+    for route, path in {screen.route: screen.path for screen in SCREENS}.items():
+        config.add_route(route, path)
+    for screen in SCREENS:
+        _add(config, screen)
+
+
+def _add(config: Configurator, screen: Screen) -> None:
+    methods: dict[str, list[str]] = config.registry[METHODS]
+    served = ["GET", "HEAD"] if screen.method == "GET" else [screen.method]
+    methods.setdefault(screen.route, []).extend(served)
+    view = screen.view if screen.method == "GET" else _checked(screen.view)
+    more = {"permission": screen.permission} if screen.permission else {}
+    config.add_view(view, route_name=screen.route, request_method=screen.method, **more)
+
+
+def _checked(view: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """A view that answers only to forms of our own pages."""
+
+    def checked(request: Request) -> Response:
+        return view(request) if is_own_form(request) else form_out_of_date(request)
+
+    return checked

@@ -1,0 +1,104 @@
+"""Where things are in the two panels: addresses, and the trail that leads there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pyramid.request import Request
+
+from gateway.models import ApplicationInstance, ServicePlan
+
+AREAS = ("provider", "reseller")
+PANEL_NAMES = {"provider": "Provider Control Panel", "reseller": "Reseller Control Panel"}
+PACKAGE = "Office 365"
+"""The name of the APS package, and of the reseller's tab."""
+
+
+class Crumb(NamedTuple):
+    name: str
+    url: str
+
+
+def area_of(request: Request) -> str:
+    """The panel that a request is for; outside of both the one that its user belongs to."""
+    route = getattr(request, "matched_route", None)
+    area: str = route.name.partition(".")[0] if route else ""
+    if area not in AREAS and request.signed_in is not None:
+        area = request.signed_in.area
+    return area if area in AREAS else ""
+
+
+class Places:
+    """Addresses of the panel that the request is for."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.area = area_of(request)
+
+    @property
+    def panel_name(self) -> str:
+        return PANEL_NAMES.get(self.area, "Control Panel")
+
+    def url(self, name: str, query: Any = None, **parts: Any) -> str:
+        """:param name: of the screen, without the panel's; `home`, `batch`, …"""
+        url: str = self._request.route_path(f"{self.area}.{name}", _query=query or None, **parts)
+        return url
+
+    def asset(self, name: str) -> str:
+        url: str = self._request.static_path(f"gateway.web.panels:assets/{name}")
+        return url
+
+    def plan(self, plan: ServicePlan, name: str = "plan", query: Any = None) -> str:
+        """A screen of a plan; the provider's lie below its application instance."""
+        return self.url(name, query, **self._plan_parts(plan))
+
+    def sections(self) -> list[Crumb]:
+        """What stands at the top of every page of the panel."""
+        return [self.home_trail()[0], *self.batches_trail()]
+
+    def home_trail(self) -> list[Crumb]:
+        if self.area == "reseller":
+            return [Crumb("Customer CP", self.url("customer_cp"))]
+        return [
+            Crumb("Services", self.url("services")),
+            Crumb("Applications", self.url("applications")),
+        ]
+
+    def package_trail(self) -> list[Crumb]:
+        if self.area == "reseller":
+            return [*self.home_trail(), Crumb(PACKAGE, self.url("office365"))]
+        return [
+            *self.home_trail(),
+            Crumb("APS Connectors", self.url("aps_connectors")),
+            Crumb(PACKAGE, self.url("package")),
+        ]
+
+    def instance_trail(self, instance: ApplicationInstance) -> list[Crumb]:
+        """The provider's; a reseller does not see that there are instances."""
+        if self.area == "reseller":
+            return self.package_trail()
+        return [
+            *self.package_trail(),
+            Crumb("Instances", self.url("instances")),
+            Crumb(instance.name, self.url("instance", instance_id=instance.id)),
+        ]
+
+    def plans_trail(self, instance: ApplicationInstance) -> list[Crumb]:
+        parts = {"instance_id": instance.id} if self.area == "provider" else {}
+        return [*self.instance_trail(instance), Crumb("Service Plans", self.url("plans", **parts))]
+
+    def plan_trail(self, plan: ServicePlan) -> list[Crumb]:
+        instance = plan.service_template.application_instance
+        return [*self.plans_trail(instance), Crumb(plan.name, self.plan(plan))]
+
+    def batches_trail(self) -> list[Crumb]:
+        return [Crumb("Upgrades", self.url("batches"))]
+
+    def batch_trail(self, batch_id: int) -> list[Crumb]:
+        return [*self.batches_trail(), Crumb(f"Batch {batch_id}", self.url("batch", batch_id=batch_id))]
+
+    def _plan_parts(self, plan: ServicePlan) -> Mapping[str, str]:
+        if self.area == "reseller":
+            return {"plan_id": plan.id}
+        return {"instance_id": plan.service_template.application_instance_id, "plan_id": plan.id}

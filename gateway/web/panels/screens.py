@@ -1,0 +1,120 @@
+"""Every address of the panels: one table, from which routes, views and a test are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pyramid.request import Request
+from pyramid.response import Response
+
+from gateway.web.panels import batch_views, navigating, plan_views, signing_in, wizard_views
+from gateway.web.security import Permission
+
+View = Callable[[Request], Response]
+
+INSTANCES = "/provider/services/applications/aps-connectors/office-365/instances"
+PLANS = {
+    "provider": f"{INSTANCES}/{{instance_id}}/service-plans",
+    "reseller": "/reseller/customer-cp/office-365/service-plans",
+}
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One method of one address."""
+
+    route: str
+    path: str
+    view: View
+    method: str = "GET"
+    permission: Permission | None = None
+    """None for what needs no session."""
+
+
+Row = tuple[str, str, View, str, Permission]
+
+
+def _of_plan() -> tuple[Row, ...]:
+    """Below the address of a plan."""
+    read, create = Permission.SUBSCRIPTION_READ, Permission.UPGRADE_CREATE
+    return (
+        ("plan", "", plan_views.show_plan, "GET", read),
+        ("plan_csv", "subscriptions.csv", plan_views.export_plan, "GET", read),
+        ("plan_cancel", "cancel-upgrade", plan_views.cancel_upgrades, "POST", Permission.UPGRADE_CANCEL),
+        ("plan_refresh", "refresh-statuses", plan_views.refresh_statuses, "POST", Permission.UPGRADE_REFRESH),
+        ("target", "upgrade-subscriptions", wizard_views.choose_target, "GET", create),
+        ("preview", "upgrade-subscriptions/preview", wizard_views.show_preview, "GET", create),
+        ("finish", "upgrade-subscriptions/finish", wizard_views.finish, "POST", create),
+    )
+
+
+def _of_batch(area: str) -> tuple[Row, ...]:
+    batches, read = f"/{area}/upgrade-batches", Permission.UPGRADE_READ
+    batch = f"{batches}/{{batch_id}}"
+    return (
+        ("batches", batches, batch_views.show_batches, "GET", read),
+        ("batch", batch, batch_views.show_batch, "GET", read),
+        ("batch_live", f"{batch}/live", batch_views.live_batch, "GET", read),
+        ("batch_csv", f"{batch}/upgrades.csv", batch_views.export_batch, "GET", read),
+        (
+            "batch_cancel",
+            f"{batch}/cancel-upgrade",
+            batch_views.cancel_upgrades,
+            "POST",
+            Permission.UPGRADE_CANCEL,
+        ),
+        (
+            "batch_refresh",
+            f"{batch}/refresh-statuses",
+            batch_views.refresh_statuses,
+            "POST",
+            Permission.UPGRADE_REFRESH,
+        ),
+        ("upgrade", f"/{area}/upgrades/{{upgrade_id}}", batch_views.show_upgrade, "GET", read),
+    )
+
+
+def _shared() -> Iterator[Screen]:
+    """What both panels have, each at addresses of its own."""
+    for area, plans in PLANS.items():
+        yield Screen(f"{area}.home", f"/{area}/", navigating.home, permission=Permission.CATALOG_READ)
+        yield Screen(f"{area}.plans", plans, navigating.plans, permission=Permission.CATALOG_READ)
+        for name, path, view, method, permission in (*_of_plan(), *_of_batch(area)):
+            whole = path if path.startswith("/") else f"{plans}/{{plan_id}}/{path}".rstrip("/")
+            yield Screen(f"{area}.{name}", whole, view, method, permission)
+
+
+_SESSION = (
+    Screen("session.sign_in", "/sign-in", signing_in.show_sign_in),
+    Screen("session.sign_in", "/sign-in", signing_in.sign_in, "POST"),
+    Screen("session.sign_out", "/sign-out", signing_in.sign_out, "POST"),
+    Screen("session.sign_out_everywhere", "/sign-out-everywhere", signing_in.sign_out_everywhere, "POST"),
+    Screen("session.account", "/account", signing_in.show_account, permission=Permission.CATALOG_READ),
+    Screen(
+        "session.password", "/account/password", signing_in.change_password, "POST", Permission.CATALOG_READ
+    ),
+    Screen("session.preferences", "/account/preferences", signing_in.change_preferences, "POST"),
+)
+
+_PROVIDER = tuple(
+    Screen(f"provider.{name}", path, view, permission=Permission.CATALOG_READ)
+    for name, path, view in (
+        ("services", "/provider/services", navigating.services),
+        ("applications", "/provider/services/applications", navigating.applications),
+        ("aps_connectors", "/provider/services/applications/aps-connectors", navigating.aps_connectors),
+        ("package", "/provider/services/applications/aps-connectors/office-365", navigating.package),
+        ("instances", INSTANCES, navigating.instances),
+        ("instance", f"{INSTANCES}/{{instance_id}}", navigating.instance),
+    )
+)
+
+_RESELLER = tuple(
+    Screen(f"reseller.{name}", path, view, permission=Permission.CATALOG_READ)
+    for name, path, view in (
+        ("customer_cp", "/reseller/customer-cp", navigating.customer_cp),
+        ("office365", "/reseller/customer-cp/office-365", navigating.office365),
+    )
+)
+
+SCREENS: tuple[Screen, ...] = (*_SESSION, *_PROVIDER, *_RESELLER, *_shared())

@@ -1,0 +1,97 @@
+"""What a page of a plan was asked for: the filter, and the subscriptions that were selected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyramid.request import Request
+from webob.multidict import MultiDict
+
+from gateway.models import ServicePlan, SubscriptionStatus, UpgradeStatus
+from gateway.services.abilities import Abilities
+from gateway.services.catalog_queries import CatalogQueries, PlanRow
+from gateway.services.errors import CustomerManagementRequiredError, ServicePlanNotFoundError
+from gateway.services.scheduling import MOST_SUBSCRIPTIONS
+from gateway.services.subscription_queries import SubscriptionFilter, SubscriptionQueries, UpgradeStatusFilter
+
+SELECTED = "s"
+"""The name of a row's tick; short, since many of them make an address."""
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A filter as the query string has it, and either rows or everything that it matches."""
+
+    wanted: SubscriptionFilter
+    is_all: bool
+    ids: tuple[str, ...]
+
+    def filter_query(self) -> list[tuple[str, str]]:
+        """The filter as a query string has it; a bookmark of it finds the same."""
+        wanted = self.wanted
+        status = wanted.upgrade_status
+        values = {
+            "text": wanted.text,
+            "vendor": wanted.vendor_id,
+            "status": wanted.status.value if wanted.status else None,
+            "upgrade_status": status.value if isinstance(status, UpgradeStatus) else status,
+        }
+        return [(name, value) for name, value in values.items() if value]
+
+    def query(self) -> list[tuple[str, str]]:
+        """The filter and what was selected."""
+        selected = [(ALL, "1")] if self.is_all else [(SELECTED, key) for key in self.ids]
+        return [*self.filter_query(), *selected]
+
+    def subscription_ids(self, queries: SubscriptionQueries) -> Sequence[str]:
+        """One more than may be scheduled at once is enough to refuse it."""
+        if self.is_all:
+            return queries.find_ids(self.wanted, at_most=MOST_SUBSCRIPTIONS + 1)
+        return self.ids
+
+
+def find_plan(request: Request) -> PlanRow:
+    """The plan that the address names.
+
+    :raises ServicePlanNotFoundError: if it does not exist for the caller, or not at this address
+    :raises CustomerManagementRequiredError: if a reseller is not open to upgrades of its instance
+    """
+    plan_id = request.matchdict["plan_id"]
+    row = CatalogQueries(request.db, request.caller).service_plan(plan_id)
+    instance_id = row.plan.service_template.application_instance_id
+    if request.matchdict.get("instance_id", instance_id) != instance_id:
+        raise ServicePlanNotFoundError([plan_id])
+    missing = Abilities(request.db).missing(request.caller, instance_id)
+    if missing is not None:
+        raise CustomerManagementRequiredError(missing.describe(request.caller))
+    return row
+
+
+def chosen(request: Request, plan: ServicePlan) -> Chosen:
+    """What the query string or the form says; a value that makes no sense is as good as none."""
+    given: MultiDict[str, str] = request.params
+    wanted = SubscriptionFilter(
+        service_plan_id=plan.id,
+        text=_text(given, "text"),
+        vendor_id=_text(given, "vendor"),
+        status=_member(SubscriptionStatus, given.get("status")),
+        upgrade_status=_upgrade_status(given.get("upgrade_status")),
+    )
+    ids = tuple(dict.fromkeys(str(key) for key in given.getall(SELECTED)))
+    return Chosen(wanted, bool(given.get(ALL)), ids)
+
+
+def _text(given: MultiDict[str, str], name: str) -> str | None:
+    return str(given.get(name, "")).strip() or None
+
+
+def _member(kind: type[SubscriptionStatus], value: object) -> SubscriptionStatus | None:
+    return next((each for each in kind if each.value == value), None)
+
+
+def _upgrade_status(value: object) -> UpgradeStatusFilter | None:
+    if value == "none":
+        return "none"
+    return next((each for each in UpgradeStatus if each.value == value), None)

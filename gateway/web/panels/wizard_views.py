@@ -1,0 +1,204 @@
+"""Upgrade Subscriptions: the target plan, a preview of every subscription, Finish.
+
+The steps before Finish only read, and their addresses hold everything that was chosen: Back and Forward work,
+and an address can be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyramid.request import Request
+from pyramid.response import Response
+from sqlalchemy.orm import Session
+
+from gateway.db import utcnow
+from gateway.errors import GatewayError
+from gateway.models import ServicePlan
+from gateway.services.catalog_queries import CatalogQueries
+from gateway.services.eligibility import SubscriptionFacts, Violation, ViolationCode
+from gateway.services.errors import NotEligibleError
+from gateway.services.prices import PriceChange, compare_prices
+from gateway.services.scheduling import Assessment, UpgradeScheduling
+from gateway.services.subscription_queries import SubscriptionQueries, SubscriptionRow
+from gateway.web.api.catalog_views import upgrade_paths
+from gateway.web.panels.places import Crumb, Places
+from gateway.web.panels.rendering import Message, page, see_other
+from gateway.web.panels.selecting import Chosen, chosen, find_plan
+from gateway.web.panels.words import REASONS, counted
+from gateway.web.registry import DATABASE, SETTINGS
+
+ROWS = 100
+STEP = "Upgrade Subscriptions"
+ELIGIBLE = "eligible"
+
+
+class PreviewRow(NamedTuple):
+    """One selected subscription and what would become of it."""
+
+    row: SubscriptionRow
+    violations: Sequence[Violation]
+    price: PriceChange | None
+    """For the shortest period; None where it is not eligible or the plans share no period."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What Finish would do, as far as one page shows it."""
+
+    assessment: Assessment
+    reasons: list[tuple[ViolationCode, str, int]]
+    """Code, words and how many subscriptions it keeps."""
+    prices: list[PriceChange]
+    digest: str
+
+    @property
+    def total(self) -> int:
+        return len(self.assessment.eligible) + len(self.assessment.refused)
+
+
+def choose_target(request: Request) -> Response:
+    places = Places(request)
+    row = find_plan(request)
+    asked = chosen(request, row.plan)
+    selected = len(asked.subscription_ids(SubscriptionQueries(request.db, request.caller)))
+    if not selected:
+        message = Message("failed", "Select the subscriptions to upgrade")
+        return see_other(request, places.plan(row.plan, query=asked.filter_query()), message)
+    targets = CatalogQueries(request.db, request.caller).upgrade_targets(
+        row.plan.id, upgrade_paths(request, request.db), utcnow()
+    )
+    return page(
+        request,
+        "wizard_target.jinja2",
+        trail=[*places.plan_trail(row.plan), Crumb(STEP, request.path_qs)],
+        row=row,
+        asked=asked,
+        selected=selected,
+        targets=targets,
+        available=[target for target in targets if target.available],
+        current=request.GET.get("target"),
+    )
+
+
+def show_preview(request: Request) -> Response:
+    places = Places(request)
+    row = find_plan(request)
+    asked = chosen(request, row.plan)
+    target_id = request.GET.get("target", "")
+    if not target_id:
+        message = Message("failed", "Select the target service plan")
+        return see_other(request, places.plan(row.plan, "target", asked.query()), message)
+    target = CatalogQueries(request.db, request.caller).service_plan(target_id).plan
+    preview = _preview(row.plan, target, _assess(request, request.db, asked, target_id))
+    shown, number, pages = _part(preview, request.GET.get("show", ""), request.GET.get("page", "1"))
+    return page(
+        request,
+        "wizard_preview.jinja2",
+        trail=[
+            *places.plan_trail(row.plan),
+            Crumb(STEP, places.plan(row.plan, "target", [*asked.query(), ("target", target_id)])),
+            Crumb(target.name, request.path_qs),
+        ],
+        row=row,
+        asked=asked,
+        target=target,
+        preview=preview,
+        shown=_rows(request, preview, shown, row.plan, target),
+        query=[*asked.query(), ("target", target_id)],
+        show=request.GET.get("show", ""),
+        number=number,
+        pages=pages,
+        only_eligible=bool(request.GET.get("only_eligible")) and bool(preview.assessment.eligible),
+        help_url=request.registry[SETTINGS].app.eligibility_help_url,
+    )
+
+
+def finish(request: Request) -> Response:
+    """Schedule exactly what the preview showed, or nothing."""
+    places = Places(request)
+    row = find_plan(request)
+    asked = chosen(request, row.plan)
+    target_id = str(request.POST.get("target", ""))
+    only_eligible = bool(request.POST.get("only_eligible"))
+    _ask_microsoft_first(request, asked, target_id)
+    scheduling = UpgradeScheduling(request.db, request.caller, upgrade_paths(request, request.db))
+    ids = asked.subscription_ids(SubscriptionQueries(request.db, request.caller))
+    again = places.plan(row.plan, "preview", [*asked.query(), ("target", target_id)])
+    changed = Message("failed", "Nothing was scheduled: the subscriptions have changed since the preview")
+    try:
+        scheduled = scheduling.schedule(ids, target_id, only_eligible=only_eligible, now=utcnow())
+    except NotEligibleError:
+        return see_other(request, again, changed)
+    if _digest([key for _, key in scheduled.upgrades], target_id) != request.POST.get("digest"):
+        request.tm.doom()
+        return see_other(request, again, changed)
+    request.wake_engine_after_commit()
+    left_out = f"; {counted(len(scheduled.refused), 'subscription')} left out" if scheduled.refused else ""
+    message = Message("done", f"{counted(len(scheduled.upgrades), 'upgrade')} scheduled{left_out}")
+    return see_other(request, places.url("batch", batch_id=scheduled.batch.id), message)
+
+
+def _ask_microsoft_first(request: Request, asked: Chosen, target_id: str) -> None:
+    """Upgrade paths are asked for before the transaction begins that keeps others from writing."""
+    with request.registry[DATABASE].read() as db, suppress(GatewayError):
+        _assess(request, db, asked, target_id)
+
+
+def _assess(request: Request, db: Session, asked: Chosen, target_id: str) -> Assessment:
+    ids = asked.subscription_ids(SubscriptionQueries(db, request.caller))
+    return UpgradeScheduling(db, request.caller, upgrade_paths(request, db)).assess(ids, target_id, utcnow())
+
+
+def _preview(source: ServicePlan, target: ServicePlan, assessment: Assessment) -> Preview:
+    kept = Counter(code for each in assessment.refused for code in {v.code for v in each.violations})
+    return Preview(
+        assessment,
+        [(code, REASONS[code], number) for code, number in kept.most_common()],
+        compare_prices(source, target, [_seats(facts) for facts in assessment.eligible]),
+        _digest([facts.id for facts in assessment.eligible], target.id),
+    )
+
+
+def _part(preview: Preview, show: str, number: str) -> tuple[list[str], int, int]:
+    """The ids on one page of what is shown, the page's number, and how many pages there are.
+
+    Those that cannot be upgraded come first.
+    """
+    eligible = [facts.id for facts in preview.assessment.eligible]
+    refused = [
+        refusal.subscription_id
+        for refusal in preview.assessment.refused
+        if show in ("", "refused") or show in {violation.code for violation in refusal.violations}
+    ]
+    ids = eligible if show == ELIGIBLE else refused if show else [*refused, *eligible]
+    pages = max(1, -(-len(ids) // ROWS))
+    wanted = min(max(1, int(number)), pages) if number.isdecimal() and len(number) < 9 else 1
+    return ids[(wanted - 1) * ROWS : wanted * ROWS], wanted, pages
+
+
+def _rows(
+    request: Request, preview: Preview, ids: Sequence[str], source: ServicePlan, target: ServicePlan
+) -> list[PreviewRow]:
+    violations = {each.subscription_id: each.violations for each in preview.assessment.refused}
+    seats = {facts.id: _seats(facts) for facts in preview.assessment.eligible}
+    rows = []
+    for row in SubscriptionQueries(request.db, request.caller).by_ids(ids):
+        key = row.subscription.id
+        prices = compare_prices(source, target, [seats[key]]) if key in seats else []
+        rows.append(PreviewRow(row, violations.get(key, ()), prices[0] if prices else None))
+    return rows
+
+
+def _seats(facts: SubscriptionFacts) -> int:
+    return facts.license.limit if facts.license else 0
+
+
+def _digest(ids: Sequence[str], target_id: str) -> str:
+    """Tells one set of upgrades from another."""
+    return hashlib.sha256("\n".join([target_id, *sorted(ids)]).encode()).hexdigest()

@@ -1,0 +1,45 @@
+"""A browser without scripts, for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webtest import TestApp
+
+from tests.factories import PASSWORD
+
+
+class Browser:
+    """Follows links and sends forms of pages, with cookies of its own."""
+
+    def __init__(self, router: Any, login: str | None = None) -> None:
+        self.app = TestApp(router)
+        self.login = login
+        if login is not None:
+            assert self.sign_in(login).status_int == 303
+
+    def get(self, url: str, params: Any = None) -> Any:
+        return self.app.get(url, params=params, expect_errors=True)
+
+    def post(self, url: str, params: Any = None) -> Any:
+        """As a form of a page would, with its token."""
+        return self.app.post(url, [("csrf", self.token()), *list(params or [])], expect_errors=True)
+
+    def token(self) -> str:
+        page = self.app.get("/account" if self.login else "/sign-in")
+        return str(next(form for form in page.forms.values() if "csrf" in form.fields)["csrf"].value)
+
+    def sign_in(self, login: str, password: str = PASSWORD, next_url: str = "") -> Any:
+        form = self.sign_in_form(next_url)
+        form["login"], form["password"] = login, password
+        return form.submit(expect_errors=True)
+
+    def sign_in_form(self, next_url: str = "") -> Any:
+        page = self.app.get("/sign-in", params={"next": next_url} if next_url else None)
+        return next(form for form in page.forms.values() if "password" in form.fields)
+
+
+def location_of(response: Any) -> str:
+    """Where a redirection leads, without the name of the host."""
+    assert response.status_int == 303, response.status
+    return str(response.headers["Location"]).removeprefix("http://localhost")

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.db import utcnow
+from gateway.models import UpgradeStatus, UpgradeStep
+from tests.factories import NOW
+
+URL = "/provider/upgrade-batches"
+
+
+@pytest.fixture
+def batch(db, factories, world):
+    """Three upgrades: pending, in progress and failed."""
+    plan = world.plans[world.provider.id]
+    batch = factories.batch(world.target)
+    statuses = (UpgradeStatus.PENDING, UpgradeStatus.IN_PROGRESS, UpgradeStatus.FAILED)
+    batch.upgrades_of_test = [
+        factories.upgrade(factories.subscription(plan), batch=batch, status=status) for status in statuses
+    ]
+    _, running, failed = batch.upgrades_of_test
+    running.step, running.waiting_for, running.started_at = UpgradeStep.WAITING, "Throttled until 14:03", NOW
+    failed.reason_code, failed.reason, failed.remedy = "refused", "Microsoft said no", "Ask them"
+    failed.started_at = failed.finished_at = NOW
+    for upgrade in batch.upgrades_of_test:
+        upgrade.changed_at = NOW - timedelta(days=1)
+    factories.upgrade_event(failed, name="claimed", detail="Taken by node")
+    factories.upgrade_event(failed, name="failed", request_id="abc-request")
+    db.commit()
+    return batch
+
+
+def test_the_list_of_batches_shows_how_far_each_is(provider, batch):
+    page = provider.get(URL)
+
+    assert f"Batch {batch.id}" in page
+    assert "1 of 3" in page
+
+
+class TestTheBatchPage:
+    def test_it_shows_progress_counts_and_what_waits(self, provider, background, batch):
+        background.figures = {"limit": 10, "running": 7, "pending": 3}
+
+        page = provider.get(f"{URL}/{batch.id}")
+
+        assert "7 of 10 in progress" in page
+        assert "Throttled until 14:03" in page.html.select_one(".message.partly").get_text()
+        assert page.html.progress["value"] == "1"
+        assert "Microsoft said no" in page
+
+    @pytest.mark.parametrize("status", ["pending", "in_progress", "failed"])
+    def test_a_count_filters_the_list(self, provider, batch, status):
+        page = provider.get(f"{URL}/{batch.id}").click(href=f"upgrade_status={status}$")
+
+        assert len(page.html.select("tbody tr")) == 1
+
+    def test_its_csv_has_every_upgrade(self, provider, batch):
+        lines = provider.get(f"{URL}/{batch.id}/upgrades.csv").body.decode("utf-8-sig").splitlines()
+
+        assert len(lines) == 4
+        assert lines[1].split(",")[5:9] == ["Failed", "refused", "Microsoft said no", "Ask them"]
+
+    @pytest.mark.parametrize("number", ["0", "999999", "x", "99999999999999999999", "%D9%A3"])
+    def test_another_number_is_not_found(self, provider, batch, number):
+        assert provider.get(f"{URL}/{number}").status_int == 404
+
+
+class TestCancelUpgrade:
+    @pytest.mark.parametrize("everything", [True, False])
+    def test_it_cancels_what_is_pending_and_says_the_rest(self, provider, batch, everything):
+        ids = [("u", str(upgrade.id)) for upgrade in batch.upgrades_of_test]
+
+        provider.post(f"{URL}/{batch.id}/cancel-upgrade", [("all", "1")] if everything else ids)
+
+        page = provider.get(f"{URL}/{batch.id}")
+        assert "1 upgrade canceled. 1 upgrade not canceled, In progress: It has begun" in page
+
+    def test_without_a_selection_it_says_so(self, provider, batch):
+        provider.post(f"{URL}/{batch.id}/cancel-upgrade")
+
+        assert "Select the upgrades to cancel" in provider.get(f"{URL}/{batch.id}")
+
+
+def test_refresh_statuses_reads_the_batch_again(provider, background, batch):
+    provider.post(f"{URL}/{batch.id}/refresh-statuses")
+
+    assert "1 upgrade read again from Microsoft" in provider.get(f"{URL}/{batch.id}")
+    assert background.wakes == 1
+
+
+class TestTheLiveUpdate:
+    def ask(self, browser, batch, **query):
+        rows = ",".join(str(upgrade.id) for upgrade in batch.upgrades_of_test)
+        return browser.get(f"{URL}/{batch.id}/live", {"rows": rows} | query)
+
+    def test_it_is_304_while_nothing_has_changed(self, provider, batch):
+        version = self.ask(provider, batch).headers["ETag"]
+
+        response = provider.app.get(f"{URL}/{batch.id}/live", headers={"If-None-Match": version})
+
+        assert response.status_int == 304
+        assert response.body == b""
+
+    def test_it_sends_only_the_rows_that_have_changed(self, db, provider, batch):
+        first = self.ask(provider, batch)
+        pending = batch.upgrades_of_test[0]
+        pending.status, pending.changed_at = UpgradeStatus.IN_PROGRESS, utcnow()
+        pending.microsoft_tenant_id = "another"
+        db.commit()
+
+        second = self.ask(provider, batch, since=first.json["since"])
+
+        assert len(first.json["rows"]) == 3
+        assert list(second.json["rows"]) == [str(pending.id)]
+        assert "In progress" in second.json["rows"][str(pending.id)]
+        assert second.headers["ETag"] != first.headers["ETag"]
+        assert second.json["words"] == "1 of 3 done, 1 failed"
+
+    def test_rows_of_another_batch_are_not_sent(self, db, factories, provider, batch):
+        other = factories.upgrade(factories.subscription())
+        db.commit()
+
+        assert provider.get(f"{URL}/{batch.id}/live", {"rows": str(other.id)}).json["rows"] == {}
+
+
+def test_the_page_of_an_upgrade_tells_its_story(provider, batch):
+    failed = batch.upgrades_of_test[2]
+
+    page = provider.get(f"/provider/upgrades/{failed.id}")
+
+    assert "Taken by node" in page
+    assert "abc-request" in page
+    assert str(failed.correlation_id) in page
+    assert "Ask them" in page

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from gateway.models import SubscriptionStatus, Upgrade, UpgradeStatus, UpgradeStep
+from tests.unit.web.panels.helpers import Browser, location_of
+
+PLANS = "/provider/services/applications/aps-connectors/office-365/instances/office365/service-plans"
+
+
+@pytest.fixture
+def plan(world):
+    return world.plans[world.provider.id]
+
+
+@pytest.fixture
+def url(plan):
+    return f"{PLANS}/{plan.id}"
+
+
+def listed(page):
+    return [tick["value"] for tick in page.html.select("tbody input[name=s]")]
+
+
+class TestTheList:
+    def test_it_has_the_columns_of_a_subscription(self, provider, url, world):
+        page = provider.get(url)
+
+        heads = [head.get_text() for head in page.html.select("thead th")][1:]
+        cells = page.html.select_one("tbody tr").get_text(" ", strip=True)
+        assert heads == [
+            *("Subscription", "Customer", "Vendor", "License", "Limit"),
+            *("Status", "Upgrade Status", "Last change"),
+        ]
+        assert world.subscription.account.name in cells
+        assert world.license.name in cells
+        assert "5 Active" in cells
+
+    def test_its_buttons_are_those_of_the_specification(self, provider, url):
+        buttons = [button.get_text() for button in provider.get(url).html.select(".bulk button")]
+
+        assert buttons == ["Upgrade Subscriptions", "Cancel Upgrade", "Refresh Statuses"]
+
+    def test_whoever_only_reads_selects_nothing(self, router, people, url):
+        page = Browser(router, people["provider_read_only"]).get(url)
+
+        assert [button.get_text() for button in page.html.select(".bulk button")] == ["Refresh Statuses"]
+        assert listed(page) == []
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ({"text": "CONTOSO"}, ["contoso"]),
+            ({"text": "fabrikam.example"}, ["fabrikam"]),
+            ({"text": "100%"}, []),
+            ({"status": "suspended"}, ["fabrikam"]),
+            ({"upgrade_status": "failed"}, ["contoso"]),
+            ({"upgrade_status": "none", "status": "suspended"}, ["fabrikam"]),
+            ({"vendor": "nobody"}, []),
+            ({"text": "\x00"}, []),
+        ],
+    )
+    def test_it_can_be_filtered(self, db, factories, provider, plan, url, query, found):
+        contoso = factories.subscription(plan, account=factories.customer(name="Contoso"), id="contoso")
+        factories.subscription(
+            plan,
+            account=factories.customer(domain="fabrikam.example"),
+            id="fabrikam",
+            status=SubscriptionStatus.SUSPENDED,
+        )
+        factories.upgrade(contoso, status=UpgradeStatus.FAILED, reason="It broke")
+        db.commit()
+
+        assert listed(provider.get(url, query)) == found
+
+    def test_it_comes_in_pages(self, db, factories, provider, plan, url):
+        for _ in range(60):
+            factories.subscription(plan)
+        db.commit()
+
+        first = provider.get(url)
+        second = first.click("Next page")
+
+        assert (len(listed(first)), len(listed(second))) == (50, 11)
+        assert not set(listed(first)) & set(listed(second))
+        assert "All 61 that match" in first
+
+    def test_a_name_is_never_taken_for_markup(self, db, factories, provider, plan, url):
+        factories.subscription(plan, account=factories.customer(name="<script>alert(1)</script>"))
+        db.commit()
+
+        assert "<script>alert" not in provider.get(url)
+
+    def test_an_empty_list_says_what_to_do(self, provider, url, world):
+        assert "Change the filter" in provider.get(url, {"text": "nothing like it"})
+        assert "Nobody is subscribed" in provider.get(f"{PLANS}/{world.target.id}")
+
+
+class TestTheFile:
+    def test_it_has_what_the_filter_matches(self, db, factories, provider, plan, url):
+        factories.subscription(plan, account=factories.customer(name="Contoso"), id="contoso")
+        db.commit()
+
+        response = provider.get(f"{url}/subscriptions.csv", {"text": "contoso"})
+
+        lines = response.body.decode("utf-8-sig").splitlines()
+        assert lines[0].startswith("Subscription,Customer,Domain,Vendor")
+        assert len(lines) == 2
+        assert lines[1].startswith("contoso,Contoso,")
+
+    @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+    def test_a_formula_in_it_is_only_text(self, db, factories, provider, plan, url, name):
+        factories.subscription(plan, account=factories.customer(name=name), id="0")
+        db.commit()
+
+        assert f",'{name}," in provider.get(f"{url}/subscriptions.csv").body.decode().splitlines()[1]
+
+
+class TestCancelUpgrade:
+    def test_it_cancels_the_pending_ones_and_says_what_it_did_not(self, db, factories, provider, plan, url):
+        pending, running = (factories.subscription(plan) for _ in range(2))
+        waits = factories.upgrade(pending)
+        factories.upgrade(running, status=UpgradeStatus.IN_PROGRESS)
+        db.commit()
+
+        provider.post(f"{url}/cancel-upgrade", [("s", pending.id), ("s", running.id)])
+
+        page = provider.get(url)
+        assert "1 upgrade canceled. 1 upgrade not canceled, In progress: It has begun" in page
+        db.refresh(waits)
+        assert waits.status is UpgradeStatus.CANCELED
+
+    def test_it_cancels_all_that_match(self, db, factories, provider, plan, url):
+        for _ in range(3):
+            factories.upgrade(factories.subscription(plan))
+        db.commit()
+
+        response = provider.post(f"{url}/cancel-upgrade", [("all", "1"), ("upgrade_status", "pending")])
+
+        assert location_of(response) == f"{url}?upgrade_status=pending"
+        assert "3 upgrades canceled" in provider.get(url)
+
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [([], "Select the subscriptions"), ([("s", "no-such")], "None of the selected subscriptions")],
+    )
+    def test_nothing_to_cancel_is_said(self, provider, url, fields, words):
+        provider.post(f"{url}/cancel-upgrade", fields)
+
+        assert words in provider.get(url)
+
+
+class TestRefreshStatuses:
+    def test_it_reads_what_waits_for_microsoft(self, db, factories, background, provider, plan, url):
+        upgrade = factories.upgrade(
+            factories.subscription(plan), status=UpgradeStatus.IN_PROGRESS, step=UpgradeStep.WAITING
+        )
+        db.commit()
+
+        provider.post(f"{url}/refresh-statuses")
+
+        assert "1 upgrade read again from Microsoft" in provider.get(url)
+        assert background.wakes == 1
+        assert db.scalar(select(Upgrade.id)) == upgrade.id
+
+    def test_it_does_no_harm_when_nothing_waits(self, provider, url):
+        provider.post(f"{url}/refresh-statuses")
+
+        assert "no upgrade here waits for Microsoft" in provider.get(url)

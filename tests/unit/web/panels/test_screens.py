@@ -1,0 +1,136 @@
+"""For every address of the panels: what each kind of person gets when it belongs to a reseller."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.models import UpgradeStatus
+from gateway.web.panels.screens import SCREENS
+from tests.unit.web.panels.helpers import Browser
+
+PEOPLE = ("anyone", "sibling", "read_only", "owner", "provider")
+
+PUBLIC = (200, 303, 303, 303, 303)
+LEAVE = (303, 303, 303, 303, 303)
+OWN = (303, 200, 200, 200, 200)
+OWN_FORM = (303, 422, 422, 422, 422)
+
+PROVIDER = (303, 404, 404, 404, 200)
+PROVIDER_MOVES = (303, 404, 404, 404, 303)
+RESELLER = (303, 200, 200, 200, 404)
+RESELLER_MOVES = (303, 303, 303, 303, 404)
+READ = (303, 404, 200, 200, 404)
+CHANGE = (303, 404, 403, 303, 404)
+REFRESH = (303, 404, 303, 303, 404)
+STEP = (303, 404, 403, 200, 404)
+
+SESSION = {
+    "GET session.sign_in": PUBLIC,
+    "POST session.sign_in": (422, 422, 422, 422, 422),
+    "POST session.sign_out": LEAVE,
+    "POST session.sign_out_everywhere": LEAVE,
+    "GET session.account": OWN,
+    "POST session.password": OWN_FORM,
+    "POST session.preferences": LEAVE,
+}
+ONLY_PROVIDER = dict.fromkeys(
+    (
+        "GET provider.services",
+        "GET provider.applications",
+        "GET provider.aps_connectors",
+        "GET provider.package",
+        "GET provider.instances",
+        "GET provider.instance",
+    ),
+    PROVIDER,
+)
+SHARED = {
+    "GET plan": READ,
+    "GET plan_csv": READ,
+    "POST plan_cancel": CHANGE,
+    "POST plan_refresh": REFRESH,
+    "GET target": STEP,
+    "GET preview": STEP,
+    "POST finish": CHANGE,
+    "GET batch": READ,
+    "GET batch_live": READ,
+    "GET batch_csv": READ,
+    "POST batch_cancel": CHANGE,
+    "POST batch_refresh": REFRESH,
+    "GET upgrade": READ,
+}
+RESELLERS = {f"{key.replace(' ', ' reseller.')}": statuses for key, statuses in SHARED.items()} | {
+    "GET reseller.home": RESELLER_MOVES,
+    "GET reseller.customer_cp": RESELLER,
+    "GET reseller.office365": RESELLER,
+    "GET reseller.plans": RESELLER,
+    "GET reseller.batches": RESELLER,
+}
+PROVIDERS = {
+    f"{key.replace(' ', ' provider.')}": PROVIDER_MOVES if key.startswith("POST") else PROVIDER
+    for key in SHARED
+} | {
+    "GET provider.home": PROVIDER_MOVES,
+    "GET provider.plans": PROVIDER,
+    "GET provider.batches": PROVIDER,
+}
+TABLE = SESSION | ONLY_PROVIDER | RESELLERS | PROVIDERS
+BY_KEY = {f"{screen.method} {screen.route}": screen for screen in SCREENS}
+
+
+def test_the_table_has_every_screen():
+    assert set(TABLE) == set(BY_KEY)
+
+
+def test_only_the_way_in_needs_no_session():
+    open_to_all = {key for key, screen in BY_KEY.items() if screen.permission is None}
+
+    assert open_to_all == set(SESSION) - {"GET session.account", "POST session.password"}
+
+
+@pytest.mark.parametrize("key", TABLE)
+def test_each_person_gets_what_it_may(router, people, names, key):
+    screen = BY_KEY[key]
+    url = screen.path.format(**names)
+
+    found = [_ask(Browser(router, people.get(who)), screen.method, url, names) for who in PEOPLE]
+
+    assert tuple(response.status_int for response in found) == TABLE[key]
+
+
+def test_what_is_foreign_is_refused_in_the_words_for_what_does_not_exist(router, people, names):
+    browser = Browser(router, people["sibling"])
+    plans = "/reseller/customer-cp/office-365/service-plans"
+
+    foreign = browser.get(f"{plans}/{names['plan_id']}").html.main.get_text()
+    missing = browser.get(f"{plans}/no-such").html.main.get_text()
+
+    def words(text):
+        return text.split("The log knows")[0]
+
+    assert words(foreign).replace(names["plan_id"], "no-such") == words(missing)
+
+
+def _ask(browser, method, url, names):
+    chosen = [("s", names["subscription"]), ("target", names["target"])]
+    if method == "GET":
+        return browser.get(url, chosen if "upgrade-subscriptions" in url else None)
+    return browser.post(url, [*chosen, ("u", names["upgrade_id"])])
+
+
+@pytest.fixture
+def names(db, factories, world):
+    """What belongs to the reseller; `subscription` has no upgrade yet."""
+    plan, target = world.plans["reseller"], world.targets["reseller"]
+    batch = factories.batch(target)
+    upgrade = factories.upgrade(world.subscriptions["reseller"], target, batch, status=UpgradeStatus.PENDING)
+    other = factories.subscription(plan)
+    db.commit()
+    return {
+        "instance_id": "office365",
+        "plan_id": plan.id,
+        "target": target.id,
+        "subscription": other.id,
+        "batch_id": str(batch.id),
+        "upgrade_id": str(upgrade.id),
+    }
