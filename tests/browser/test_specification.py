@@ -1,0 +1,135 @@
+"""The specification, walked word by word in a browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+BASIC = re.compile("^Microsoft 365 Business Basic$")
+STANDARD = "Microsoft 365 Business Standard"
+
+
+def go_to_plans_as_provider(page: Page) -> None:
+    page.get_by_role("link", name="Services", exact=True).first.click()
+    page.get_by_role("link", name=re.compile("^Applications")).click()
+    page.get_by_role("link", name="APS Connectors").first.click()
+    page.get_by_role("rowheader").get_by_role("link", name="Office 365").click()
+    page.get_by_role("link", name="Instances", exact=True).click()
+    page.get_by_role("rowheader").get_by_role("link", name="Office 365").click()
+    page.get_by_role("link", name="Service Plans").click()
+
+
+def go_to_plans_as_reseller(page: Page) -> None:
+    page.get_by_role("link", name="Customer CP").first.click()
+    page.get_by_role("link", name="Office 365", exact=True).click()
+    page.get_by_role("link", name="Service Plans").first.click()
+
+
+def open_plan(page: Page, vendor: str, plan: re.Pattern[str] = BASIC) -> None:
+    row = page.get_by_role("row").filter(has_text=vendor).filter(has=page.get_by_role("link", name=plan))
+    row.get_by_role("link", name=plan).click()
+
+
+def select(page: Page, number: int) -> None:
+    rows = page.locator("tbody tr").filter(has_text="Active")
+    for index in range(number):
+        rows.nth(index).get_by_role("checkbox").check()
+
+
+def upgrade_to(page: Page, target: str) -> None:
+    """Up to the preview."""
+    page.get_by_role("button", name="Upgrade Subscriptions").click()
+    page.get_by_role("radio", name=target).first.check()
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Step 2 of 2")).to_be_visible()
+
+
+def finish(page: Page) -> None:
+    """With the eligible ones, where some are not."""
+    carry_on = page.get_by_role("link", name="Continue with the")
+    if carry_on.count():
+        carry_on.click()
+    page.get_by_role("button", name="Finish").click()
+    expect(page.get_by_text(re.compile(r"\d+ upgrades? scheduled"))).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("login", "go", "vendor"),
+    [
+        ("provider", go_to_plans_as_provider, "Northern Lights Hosting"),
+        ("harbour", go_to_plans_as_reseller, "Harbour Street IT"),
+    ],
+)
+def test_subscriptions_are_upgraded(open_page, login, go, vendor):
+    page = open_page(login)
+    go(page)
+    open_plan(page, vendor)
+    select(page, 4)
+    upgrade_to(page, STANDARD)
+    finish(page)
+    number = page.locator("tbody tr").count()
+    page.get_by_role("button", name="Refresh Statuses").click()
+    expect(page.get_by_text("Statuses refreshed")).to_be_visible()
+    expect(page.locator("tbody .badge.completed")).to_have_count(number, timeout=60_000)
+    expect(page.get_by_text(f"{number} of {number} done")).to_have_count(2)
+
+
+def test_pending_upgrades_are_canceled(open_page):
+    page = open_page("provider")
+    go_to_plans_as_provider(page)
+    open_plan(page, "Bluestone Systems")
+    page.get_by_label("Select this page").check()
+    upgrade_to(page, STANDARD)
+    finish(page)
+    page.get_by_label("All Pending of the batch").check()
+    page.get_by_role("button", name="Cancel Upgrade").click()
+    expect(page.get_by_text(re.compile("upgrades? canceled"))).to_be_visible()
+    expect(page.locator("tbody .badge.canceled").first).to_be_visible()
+
+
+def test_an_upgrade_is_refused_when_requirements_are_not_met(open_page):
+    page = open_page("bluestone")
+    go_to_plans_as_reseller(page)
+    open_plan(page, "Bluestone Systems", re.compile("^Office 365 E1$"))
+    page.get_by_label(re.compile("that match")).check()
+    upgrade_to(page, "Office 365 E3")
+    expect(page.locator(".badge.failed").first).to_be_visible()
+    expect(page.get_by_text("The upgrade is not allowed for this selection")).to_be_visible()
+    expect(page.get_by_role("button", name="Finish")).to_have_count(0)
+
+
+def test_it_works_without_scripts(open_page):
+    page = open_page("harbour", scripts=False)
+    go_to_plans_as_reseller(page)
+    open_plan(page, "Harbour Street IT")
+    select(page, 4)
+    upgrade_to(page, STANDARD)
+    finish(page)
+    page.get_by_role("button", name="Refresh Statuses").click()
+    expect(page.get_by_text("Statuses refreshed")).to_be_visible()
+
+
+def test_it_works_by_keyboard_alone(open_page):
+    page = open_page("provider")
+    go_to_plans_as_provider(page)
+    open_plan(page, "Northern Lights Hosting")
+    press_tab_to(page, "input[name=s]")
+    page.keyboard.press("Space")
+    press_tab_to(page, "button.primary", back=True)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Step 1 of 2")).to_be_visible()
+    press_tab_to(page, "input[name=target]")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Step 2 of 2")).to_be_visible()
+    press_tab_to(page, "a.button, button.primary")
+
+
+def press_tab_to(page: Page, selector: str, *, back: bool = False) -> None:
+    for _ in range(80):
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"80 times Tab did not lead to {selector}")
