@@ -41,6 +41,7 @@ def select(page: Page, number: int) -> None:
 def upgrade_to(page: Page, target: str) -> None:
     """Up to the preview."""
     page.get_by_role("button", name="Upgrade Subscriptions").click()
+    expect(page).not_to_have_url(re.compile("csrf"))
     page.get_by_role("radio", name=target).first.check()
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("Step 2 of 2")).to_be_visible()

@@ -42,6 +42,14 @@ class TestTheList:
 
         assert buttons == ["Upgrade Subscriptions", "Cancel Upgrade", "Refresh Statuses"]
 
+    def test_the_token_of_its_forms_never_gets_into_an_address(self, provider, url):
+        form = provider.get(url).html.select_one("form#subscriptions")
+
+        assert form["method"] == "get"
+        assert form.select("input[name=csrf]") == []
+        posting = {button.get_text() for button in form.select("button[name=csrf][formmethod=post]")}
+        assert posting == {"Cancel Upgrade", "Refresh Statuses"}
+
     def test_whoever_only_reads_selects_nothing(self, router, people, url):
         page = Browser(router, people["provider_read_only"]).get(url)
 
