@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -59,10 +60,16 @@ class SettingsWatcher:
         self._observer: BaseObserver | None = None
         self._watched: frozenset[Path] = frozenset()
         self._reported_blind = False
+        self._must_report = False
         self._thread = threading.Thread(target=self._run, name="settings-watcher", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def report_anyway(self) -> None:
+        """Report the content soon even if it is the known one: somebody else read it and acted on it."""
+        self._must_report = True
+        self._dirty.set()
 
     def stop(self) -> None:
         self._ended.set()
@@ -97,7 +104,7 @@ class SettingsWatcher:
         return take_snapshot(current_files(self._path, self._known.paths))
 
     def _check(self) -> None:
-        if self._snapshot() == self._known:
+        if self._snapshot() == self._known and not self._must_report:
             return
         settling = Settling(self._known, time.monotonic())
         while not self._ended.is_set():
@@ -110,15 +117,17 @@ class SettingsWatcher:
             self._ended.wait(REREAD_SECONDS)
 
     def _report(self, snapshot: Snapshot) -> None:
-        if snapshot == self._known:
+        is_new = snapshot != self._known
+        if not is_new and not self._must_report:
             return
+        self._must_report = False
         message = self._parse(snapshot)
         if self._snapshot() != snapshot:
             # It moved while further files were read; this round proves nothing.
             self._dirty.set()
             return
         self._known = snapshot
-        self._post(message)
+        self._post(replace(message, is_new=is_new))
 
     def _parse(self, snapshot: Snapshot) -> SettingsRead:
         content = snapshot.files[0][1]
