@@ -192,7 +192,7 @@ class Supervisor:
                 self._handle(message)
             self._timers.run_due()
             self._keep_simulator()
-            self._spare.keep(self._wants_spare())
+            self._keep_spare()
             self._keep_queue_length()
             self._publish()
         except Exception:
@@ -233,11 +233,12 @@ class Supervisor:
     def _new_process(self, settings: GatewaySettings) -> Worker:
         return WorkerProcess(next(self._serials), settings, self._listener, self._secret, self._inbox.put)
 
-    def _wants_spare(self) -> bool:
-        """While a change of workers goes on the spare is being used, or in the way."""
-        if self._ending or self._pool.state is not PoolState.STARTED:
-            return False
-        return self._pool.good_settings.application_pool.process_model.spare_worker
+    def _keep_spare(self) -> None:
+        if self._ending or self._pool.state in (PoolState.STOPPING, PoolState.STOPPED):
+            self._spare.dismiss()
+        elif self._pool.rotation is None:
+            # During a change of workers the processor is needed for the new one.
+            self._spare.keep(self._pool.good_settings.application_pool.process_model.spare_worker)
 
     def _keep_queue_length(self) -> None:
         length = self._pool.good_settings.application_pool.queue_length

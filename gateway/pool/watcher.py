@@ -24,6 +24,9 @@ CHECK_SECONDS = 2.0
 
 CHECK_SECONDS_WITHOUT_EVENTS = 0.5
 
+NOISE_SECONDS = 0.02
+"""So long events are collected before the files are looked at again."""
+
 OUR_OWN_READING = frozenset({"opened", "closed_no_write"})
 
 
@@ -54,6 +57,7 @@ class SettingsWatcher:
         self._path = path
         self._known = known
         self._post = post
+        self._seen = known
         self._dirty = threading.Event()
         self._ended = threading.Event()
         self._debounce = Debounce()
@@ -95,6 +99,15 @@ class SettingsWatcher:
         wait = next_check - now
         if self._dirty.wait(timeout=max(0.0, wait if due is None else min(due, wait))):
             self._dirty.clear()
+            self._look()
+            # A log or a database in the same folder may change all the time.
+            self._ended.wait(NOISE_SECONDS)
+
+    def _look(self) -> None:
+        """Something changed in a folder: only what the files hold can keep them from being at rest."""
+        seen = take_snapshot(self._known.paths)
+        if seen != self._seen or self._must_report:
+            self._seen = seen
             self._debounce.touch(time.monotonic())
 
     def _check_seconds(self) -> float:
