@@ -14,7 +14,7 @@ import click
 
 from gateway.pool.control import ask
 from gateway.pool.errors import PoolError, PoolNotRunningError, PoolRefusedError
-from gateway.pool.table import table
+from gateway.pool.table import columns, table
 
 FAILED = 1
 WRONG_USE = 2
@@ -38,6 +38,11 @@ def where(command: Command) -> Command:
         help="Data folder of the pool  [default: var beside the settings file]",
     )
     return config(var(command))
+
+
+def with_json(command: Command) -> Command:
+    """Add the option that asks for JSON."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 def var_folder(config: Path, var: Path | None) -> Path:
@@ -81,43 +86,79 @@ def start(config: Path, var: Path | None, ini: Path, listen: str | None) -> int:
 
 @cli.command()
 @where
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_json
 def status(config: Path, var: Path | None, as_json: bool) -> int:
     """Show how the pool is."""
-    found: list[dict[str, Any]] = []
-    code = command_pool(config, var, "status", lambda answer: found.append(answer["status"]))
-    for each in found:
-        click.echo(json.dumps(each, indent=2, ensure_ascii=False) if as_json else table(each))
-    return code
+    return command_pool(config, var, "status", as_json, lambda answer: (answer["status"], table))
 
 
 @cli.command()
 @where
+@with_json
 @click.option("--wait", is_flag=True, help="Return when the new worker serves.")
-def recycle(config: Path, var: Path | None, wait: bool) -> int:
+def recycle(config: Path, var: Path | None, as_json: bool, wait: bool) -> int:
     """Replace the worker by a new one."""
-    return command_pool(config, var, "recycle", wait=wait)
+    return command_pool(config, var, "recycle", as_json, wait=wait)
 
 
 @cli.command()
 @where
+@with_json
 @click.option("--exit", "end", is_flag=True, help="End the supervisor as well.")
-def stop(config: Path, var: Path | None, end: bool) -> int:
+def stop(config: Path, var: Path | None, as_json: bool, end: bool) -> int:
     """Stop the worker; clients are answered 503 until start-pool."""
-    return command_pool(config, var, "stop", exit=end)
+    return command_pool(config, var, "stop", as_json, exit=end)
 
 
 @cli.command("start-pool")
 @where
-def start_pool(config: Path, var: Path | None) -> int:
-    """Start a stopped pool."""
-    return command_pool(config, var, "start-pool")
+@with_json
+def start_pool(config: Path, var: Path | None, as_json: bool) -> int:
+    """Start a stopped pool; returns when its worker serves."""
+    return command_pool(config, var, "start-pool", as_json)
+
+
+@cli.command("list-workers")
+@where
+@with_json
+def list_workers(config: Path, var: Path | None, as_json: bool) -> int:
+    """List the worker processes, with their requests and memory."""
+    return command_pool(config, var, "list-workers", as_json, lambda answer: (answer["workers"], columns))
+
+
+@cli.command("list-requests")
+@where
+@with_json
+def list_requests(config: Path, var: Path | None, as_json: bool) -> int:
+    """List the requests that are being answered, the longest first."""
+    return command_pool(config, var, "list-requests", as_json, lambda answer: (answer["requests"], columns))
 
 
 @cli.command()
 @where
+@with_json
+@click.option("--count", type=click.IntRange(min=0), default=50, show_default=True, help="How many.")
+def events(config: Path, var: Path | None, as_json: bool, count: int) -> int:
+    """Show what happened to the pool, the newest last; the pool need not run."""
+    from gateway.pool.events import event_line, events_file, read_events
+
+    try:
+        found = read_events(events_file(var_folder(config, var)), count)
+    except OSError as exc:
+        return fail(f"events cannot be read: {exc}", FAILED)
+    if as_json:
+        echo_json(found)
+        return 0
+    for event in found:
+        click.echo(event_line(event))
+    return 0
+
+
+@cli.command()
+@where
+@with_json
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
-def validate(config: Path, var: Path | None, file: Path | None) -> int:
+def validate(config: Path, var: Path | None, as_json: bool, file: Path | None) -> int:
     """Check a settings file, by default that of the pool."""
     from gateway.settings import SettingsError, load_settings
 
@@ -125,31 +166,97 @@ def validate(config: Path, var: Path | None, file: Path | None) -> int:
     try:
         settings = load_settings(path)
     except SettingsError as exc:
+        if as_json:
+            echo_json({"valid": False, "problems": [str(problem) for problem in exc.problems]})
+            return WRONG_USE
         return fail(str(exc), WRONG_USE)
+    if as_json:
+        echo_json({"valid": True, "revision": settings.revision, "warnings": settings.warnings})
+        return 0
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{path} is valid, revision {settings.revision}")
     return 0
 
 
+@cli.command("set")
+@where
+@with_json
+@click.argument("key")
+@click.argument("value")
+def set_value(config: Path, var: Path | None, as_json: bool, key: str, value: str) -> int:
+    """Change one setting in the file, and return when the pool runs with it.
+
+    KEY is one of appSettings, such as LOG_LEVEL, or an attribute such as processModel.pingInterval.
+    """
+    from gateway.pool.changing import change_setting
+
+    try:
+        changes = change_setting(config, key, value)
+    except PoolRefusedError as exc:
+        return fail(str(exc), WRONG_USE)
+    except PoolError as exc:
+        return fail(str(exc), FAILED)
+    outcome, code = take_over(config, var) if changes else ("unchanged", 0)
+    shown = [{"key": c.key, "old": c.old, "new": c.new} for c in changes]
+    if as_json:
+        echo_json({"changes": shown, "outcome": outcome})
+        return code
+    for change in changes:
+        click.echo(f"{change.key}: {change.old} -> {change.new}")
+    click.echo(outcome, err=code != 0)
+    return code
+
+
+def take_over(config: Path, var: Path | None) -> tuple[str, int]:
+    """Have the running pool take the file over; return the outcome and the exit code."""
+    try:
+        answer = ask(var_folder(config, var), "take-over")
+    except PoolNotRunningError:
+        return "saved; no pool runs", 0
+    except PoolError as exc:
+        return f"saved, but the pool cannot be asked: {exc}", FAILED
+    if not answer["ok"]:
+        return f"saved, but the pool goes on with the last good values: {answer['problem']}", FAILED
+    return "saved; applied later, for the pool does not recycle now" if answer[
+        "not_applied"
+    ] else "in force", 0
+
+
+Shown = tuple[Any, Callable[[Any], str]]
+"""A part of an answer, and what makes it readable for a person."""
+
+
 def command_pool(
     config: Path,
     var: Path | None,
     command: str,
-    on_answer: Callable[[dict[str, Any]], None] = lambda _: None,
+    as_json: bool,
+    shown: Callable[[dict[str, Any]], Shown] | None = None,
     **arguments: Any,
 ) -> int:
-    """Send a command to the running pool; return the exit code."""
+    """Send a command to the running pool, print what it answers; return the exit code."""
     try:
         answer = ask(var_folder(config, var), command, **arguments)
     except PoolNotRunningError as exc:
         return fail(str(exc), NOT_RUNNING)
     except PoolError as exc:
         return fail(str(exc), FAILED)
+    if as_json and shown is None:
+        echo_json(answer)
     if not answer["ok"]:
-        return fail(f"{command}: {answer['problem']}", FAILED)
-    on_answer(answer)
+        return FAILED if as_json and shown is None else fail(f"{command}: {answer['problem']}", FAILED)
+    if shown is not None:
+        content, readable = shown(answer)
+        if as_json:
+            echo_json(content)
+        elif content:
+            click.echo(readable(content))
     return 0
+
+
+def echo_json(content: Any) -> None:
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def main() -> int:

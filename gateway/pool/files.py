@@ -34,6 +34,24 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file at one stroke by one of the same mode; a reader sees the old bytes or the new ones.
+
+    :raises OSError: if it cannot be written
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            temporary.chmod(path.stat().st_mode & 0o7777)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def _replace(source: Path, target: Path) -> None:
     """Rename over; Windows refuses while somebody reads the target, so a few tries are made."""
     for left in reversed(range(REPLACE_TRIES)):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import configparser
+import importlib
 import logging
 import logging.config
+import pkgutil
+import sys
 from pathlib import Path
 from typing import Any
 
-from paste.deploy.loadwsgi import ConfigLoader
+from paste.deploy.loadwsgi import APP, ConfigLoader
 
 from gateway.logs import JSONFormatter
 from gateway.pool.background import NODE, SETTINGS, VAR
@@ -24,6 +27,15 @@ def load_application(go: Go) -> Any:
     """
     packed = base64.urlsafe_b64encode(go.settings.encode("utf-8")).decode("ascii")
     return ConfigLoader(go.ini).get_app(global_conf={SETTINGS: packed, VAR: go.var, NODE: go.node})
+
+
+def preload(ini: str) -> None:
+    """Import the module of the application's factory, and all modules of the packages in its `PRELOAD`."""
+    factory = ConfigLoader(ini).get_context(APP).object
+    for name in getattr(sys.modules[factory.__module__], "PRELOAD", ()):
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+            importlib.import_module(module.name)
 
 
 def waitress_adjustments(ini: str) -> dict[str, str]:

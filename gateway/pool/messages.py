@@ -39,6 +39,8 @@ class SettingsRead:
 
     settings: GatewaySettings | None
     error: str | None
+    is_new: bool = True
+    """Whether the content differs from the one before."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class ControlRequest:
 
 
 @dataclass(frozen=True)
+class ClientCame:
+    """Somebody connected while there was no worker."""
+
+
+@dataclass(frozen=True)
 class SignalReceived:
     number: int
 
@@ -79,5 +86,6 @@ Message = (
     | SimulatorReady
     | SimulatorExited
     | ControlRequest
+    | ClientCame
     | SignalReceived
 )

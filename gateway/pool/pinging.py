@@ -35,13 +35,20 @@ class Pinger:
             self._timer.cancel()
             self._timer = None
 
-    def answered(self, worker: Worker, number: int, loop_age: float) -> None:
-        """The worker answered; `loop_age`: seconds since its main loop turned, which another thread told."""
+    def answered(self, worker: Worker, number: int, loop_age: float, stuck: float) -> None:
+        """The worker answered; another thread than those in question told how they are.
+
+        `loop_age`: seconds since its main loop turned; `stuck`: seconds for which requests have waited while
+        no thread finished one.
+        """
         if worker is not self._worker or number != self._awaited:
             return
         response_time = worker.settings.application_pool.process_model.ping_response_time.total_seconds()
         if loop_age > max(response_time, 5.0):
             self._fail(worker, f"its main loop has not turned for {loop_age:.0f} s")
+            return
+        if stuck > response_time:
+            self._fail(worker, f"requests wait, and its threads have finished none for {stuck:.0f} s")
             return
         self._awaited = None
         if self._timer is not None:

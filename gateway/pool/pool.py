@@ -5,52 +5,24 @@ It does nothing by itself and starts no thread: the supervisor's loop calls it w
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from gateway.pool.availability import Answerer, Availability
-from gateway.pool.backoff import RestartPolicy
-from gateway.pool.events import EventLog
-from gateway.pool.last_good import LastGoodSettings
+from gateway.pool.ageing import Ageing, Figures
+from gateway.pool.availability import Availability
+from gateway.pool.chronicle import Chronicle
+from gateway.pool.leaving import LIMIT_GRACE_SECONDS, LeavingWorkers
 from gateway.pool.pinging import Pinger
-from gateway.pool.rotation import Request, Rotation, Waiter, describe
-from gateway.pool.timers import Timer, Timers
+from gateway.pool.reasons import Reason
+from gateway.pool.restarts import Restarts
+from gateway.pool.rotation import Request, Rotation, Waiter
+from gateway.pool.surroundings import PoolState, Surroundings, exit_text, seconds
 from gateway.pool.workers import Stage, Worker
 from gateway.settings import GatewaySettings, settings_changes
 
-LIMIT_GRACE_SECONDS = 2.0
-"""A worker keeps its time limits by itself; so much later they are enforced."""
-
 RETRY_AFTER_STOPPED = 30
 STOPPED_BY_PERSON = "the pool was stopped"
-
-
-class PoolState(StrEnum):
-    """As IIS names them."""
-
-    STARTING = "Starting"
-    STARTED = "Started"
-    STOPPING = "Stopping"
-    STOPPED = "Stopped"
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the pool works with."""
-
-    spawn: Callable[[GatewaySettings], Worker]
-    """Starts a worker process with these settings; raises OSError if it cannot."""
-    clock: Callable[[], float]
-    timers: Timers
-    events: EventLog
-    unavailable: Answerer
-    last_good: LastGoodSettings
-    policy: RestartPolicy
 
 
 class ApplicationPool:
@@ -59,10 +31,11 @@ class ApplicationPool:
     def __init__(self, around: Surroundings, settings: GatewaySettings) -> None:
         self._around = around
         self._pinger = Pinger(around.timers, self._on_silence)
+        self._ageing = Ageing(around.timers, self._on_due, self._on_idle)
         self._availability = Availability(around.timers, around.unavailable)
         self._stop_waiters: list[Waiter] = []
         self._queued: Request | None = None
-        self._restart: Timer | None = None
+        self._restarts = Restarts(around.timers, around.clock, around.policy)
         self._proven = False
         self.state = PoolState.STOPPED
         self.stop_reason: str | None = None
@@ -70,13 +43,8 @@ class ApplicationPool:
         """What a crashed worker is started again with: values that one served with, if there are any."""
         self.current: Worker | None = None
         self.rotation: Rotation | None = None
-        self.leaving: dict[int, Worker] = {}
-        self.refused: str | None = None
-        """Why values of the file that are valid were given up: no worker got ready with them."""
-        self.last_recycle: dict[str, Any] | None = None
-        self.recycles = 0
-        self.failures = 0
-        self.served_at: datetime | None = None
+        self.leaving = LeavingWorkers(around.timers, around.events)
+        self.record = Chronicle(around.events)
 
     @property
     def target_settings(self) -> GatewaySettings:
@@ -94,21 +62,38 @@ class ApplicationPool:
         """Return how many seconds a client should wait for a worker; any thread may ask."""
         if self.state in (PoolState.STOPPED, PoolState.STOPPING):
             return RETRY_AFTER_STOPPED
-        restart = self._restart
-        return max(2, math.ceil(restart.due - self._around.clock()) + 1) if restart else 2
+        return self._restarts.retry_after()
 
     # What people and files ask for
 
     def start(self, settings: GatewaySettings, waiter: Waiter | None = None) -> None:
         """Start a stopped pool."""
-        request = Request("start", settings, waiters=[waiter] if waiter else [])
+        request = Request(Reason.START, settings, waiters=[waiter] if waiter else [])
         if self.state is not PoolState.STOPPED:
             request.tell(f"the pool is {self.state.value}, expected {PoolState.STOPPED.value}")
             return
-        self._around.policy.reset()
+        self._restarts.policy.reset()
         self.stop_reason = None
+        if settings.application_pool.start_mode == "OnDemand":
+            self.good_settings = self.good_settings if self._proven else settings
+            self._wait_for_client(settings)
+            request.tell(None)
+            return
         self._availability.interrupted()
         self._begin(request)
+
+    def stay_stopped(self, reason: str) -> None:
+        """Do not start until a person asks for it."""
+        self.stop_reason = reason
+        self._availability.withdrawn()
+        self.record.pool_stopped(reason)
+
+    def wake(self) -> None:
+        """A client came while there was no worker."""
+        if self.state is PoolState.STARTED and self.current is None and self.rotation is None:
+            settings = self._settings_for_a_new_worker()
+            self._begin(Request(Reason.FIRST_REQUEST, settings, by_file=True))
+            self._availability.interrupted()
 
     def recycle(self, request: Request) -> None:
         """Replace the worker; while that is being done already, one more time afterwards."""
@@ -127,12 +112,13 @@ class ApplicationPool:
             self._stop_waiters.append(waiter)
         if self.state not in (PoolState.STOPPING, PoolState.STOPPED):
             self.state, self.stop_reason = PoolState.STOPPING, STOPPED_BY_PERSON
-            self._cancel_restart()
+            self._around.bell.disarm()
+            self._restarts.cancel()
             self._abandon(STOPPED_BY_PERSON)
             if self.current is not None:
                 self._retire(self.current)
             self._availability.withdrawn()
-            self._around.events.information("Pool stopping")
+            self.record.pool_stopping()
         self._finish_stop()
 
     def kill_all(self) -> None:
@@ -140,14 +126,10 @@ class ApplicationPool:
         for worker in self.workers:
             worker.kill()
 
-    def forgive(self) -> None:
-        """The file is good again: what was wrong with its last values does not matter any more."""
-        self.refused = None
-
     # What workers report
 
     def on_report(self, serial: int, report: dict[str, Any]) -> None:
-        worker = next((w for w in self.workers if w.serial == serial), None)
+        worker = self._find(serial)
         if worker is None:
             return
         match report.get("report"):
@@ -160,7 +142,9 @@ class ApplicationPool:
             case "serving":
                 self._on_serving(worker)
             case "pong":
-                self._pinger.answered(worker, report["id"], report["loop_age"])
+                self._pinger.answered(worker, report["id"], report["loop_age"], report["stuck_seconds"])
+            case "figures":
+                self._ageing.told(worker, Figures.of_report(report))
             case "failed":
                 self._on_failed(worker, report["reason"])
 
@@ -176,12 +160,12 @@ class ApplicationPool:
         if self.current is None:
             self._let_serve()
             return
-        limit = _seconds(self.current.settings.application_pool.process_model.shutdown_time_limit)
+        limit = seconds(self.current.settings.application_pool.process_model.shutdown_time_limit)
         rotation.handing_over = self._around.timers.after(limit + LIMIT_GRACE_SECONDS, self._let_serve)
         self.current.send("hand_over", timeout=limit)
 
     def on_exit(self, serial: int, code: int) -> None:
-        worker = next((w for w in self.workers if w.serial == serial), None)
+        worker = self._find(serial)
         if worker is None:
             return
         worker.clear_limit()
@@ -190,15 +174,19 @@ class ApplicationPool:
             self._candidate_failed(reason, exited=True)
         elif worker is self.current:
             self.current = None
-            self._lost_current(worker, reason)
+            self._lost_current(worker, reason, code)
         else:
             del self.leaving[serial]
             self._after_leaving()
 
+    def _find(self, serial: int) -> Worker | None:
+        return next((worker for worker in self.workers if worker.serial == serial), None)
+
     # A change of workers, step by step
 
     def _begin(self, request: Request) -> None:
-        self._cancel_restart()
+        self._restarts.cancel()
+        self._around.bell.disarm()
         serving = self.current.settings if self.current else self.good_settings
         self.rotation = Rotation(
             request,
@@ -207,6 +195,8 @@ class ApplicationPool:
             is_recycle=self.current is not None,
             changes=settings_changes(serving, request.settings),
         )
+        if self.current is not None:
+            self.record.recycle_begins(self.rotation, self.current)
         if not self._proven:
             self.good_settings = request.settings
         if self.current is None:
@@ -227,16 +217,16 @@ class ApplicationPool:
         try:
             worker = self._around.spawn(settings)
         except OSError as exc:
+            self.record.not_spawned(exc)
             self._candidate_failed(f"the process could not be started: {exc}")
             return
         self.rotation.candidate = worker
-        limit = _seconds(settings.application_pool.process_model.startup_time_limit)
+        limit = seconds(settings.application_pool.process_model.startup_time_limit)
         worker.limit = self._around.timers.after(limit, partial(self._on_start_overrun, worker, limit))
-        self._around.events.information(
-            "Worker starting", pid=worker.pid, reason=self.rotation.request.reason
-        )
+        self.record.worker_starting(worker, self.rotation.request)
 
     def _on_start_overrun(self, worker: Worker, limit: float) -> None:
+        self.record.start_overrun(worker, limit)
         lacks = f": {'; '.join(worker.problems)}" if worker.problems else ""
         self._candidate_failed(f"not ready within {limit:g} s{lacks}")
 
@@ -250,7 +240,7 @@ class ApplicationPool:
             return
         if not complete:
             # The new worker serves all the same; it takes work once the old one is gone.
-            self._around.events.warning("Work not handed over in time", pid=worker.pid)
+            self.record.not_handed_over(worker)
         self._let_serve()
 
     def _let_serve(self) -> None:
@@ -261,7 +251,7 @@ class ApplicationPool:
         candidate.stage = Stage.TAKING_OVER
         if rotation.handing_over is not None:
             rotation.handing_over.cancel()
-        limit = _seconds(candidate.settings.application_pool.process_model.startup_time_limit)
+        limit = seconds(candidate.settings.application_pool.process_model.startup_time_limit)
         candidate.clear_limit()
         candidate.limit = self._around.timers.after(
             limit, partial(self._candidate_failed, f"did not begin to serve within {limit:g} s")
@@ -276,30 +266,17 @@ class ApplicationPool:
         old, self.current, self.rotation = self.current, worker, None
         worker.stage = Stage.SERVING
         self.state = PoolState.STARTED
-        self.good_settings, self._proven, self.refused = worker.settings, True, None
-        self.served_at = datetime.now(UTC)
-        self._around.policy.served(self._around.clock())
+        self.good_settings, self._proven = worker.settings, True
+        self._restarts.policy.served(self._around.clock())
         self._availability.given()
         self._pinger.watch(worker)
-        self._around.last_good.save(worker.settings)
-        self._record(rotation, worker)
+        self._ageing.watch(worker)
         if old is not None:
             self._retire(old)
+        self._around.last_good.save(worker.settings)
+        self.record.serves(worker, rotation, self._around.clock())
         rotation.request.tell(None)
         self._begin_queued()
-
-    def _record(self, rotation: Rotation, worker: Worker) -> None:
-        outcome = describe(rotation, self._around.clock())
-        if rotation.is_recycle:
-            self.recycles += 1
-            self.last_recycle = outcome
-        self._around.events.information(
-            "Worker serves",
-            pid=worker.pid,
-            reason=outcome["reason"],
-            changed_keys=",".join(outcome["changed_keys"]) or None,
-            seconds=outcome["seconds"],
-        )
 
     def _begin_queued(self) -> None:
         request, self._queued = self._queued, None
@@ -309,6 +286,33 @@ class ApplicationPool:
             request.tell(None)
             return
         self._begin(request)
+
+    # What a worker has reached
+
+    def _on_due(self, reason: Reason, reached: str) -> None:
+        """The serving worker has done enough; a recycle under way serves the purpose too."""
+        if self.rotation is None:
+            self._begin(Request(reason, self._settings_for_a_new_worker(), reached=reached))
+
+    def _on_idle(self, idle: float) -> None:
+        if self.current is None or self.rotation is not None:
+            return
+        self.record.idle(self.current, idle)
+        self._retire(self.current)
+        self._wait_for_client(self.good_settings)
+
+    def _wait_for_client(self, settings: GatewaySettings) -> None:
+        self.state = PoolState.STARTED
+        self._availability.given()
+        self._around.bell.arm()
+        self.record.pool_waits(settings.application_pool.name)
+
+    def _settings_for_a_new_worker(self) -> GatewaySettings:
+        """Return what the file says, unless that is not valid or has failed already."""
+        settings = self._around.settings_of_file()
+        if settings is None or settings.revision == self.record.refused_revision:
+            return self.good_settings
+        return settings
 
     # What goes wrong
 
@@ -321,6 +325,7 @@ class ApplicationPool:
             self._lost_current(worker, reason)
 
     def _on_silence(self, worker: Worker, reason: str) -> None:
+        self.record.silent(worker, reason)
         worker.failure = reason
         worker.kill()
 
@@ -329,19 +334,14 @@ class ApplicationPool:
         assert rotation is not None
         self.rotation = None
         self._drop_candidate(rotation, exited=exited)
-        self.failures += 1
-        request = rotation.request
-        if rotation.changes:
-            self.refused = f"no worker got ready with the new values: {reason}"
-        self._around.events.error(
-            "Worker did not start", reason=reason, serves_on=self.current and self.current.pid
-        )
+        self.record.not_started(rotation, self.current, reason)
         if self.current is not None:
             if rotation.handing_over is not None:
                 self.current.send("resume")
+            self._ageing.watch_later(self.current)
         else:
             self._restart_later(reason)
-        request.tell(reason)
+        rotation.request.tell(reason)
         self._begin_queued()
 
     def _drop_candidate(self, rotation: Rotation, *, exited: bool) -> None:
@@ -350,14 +350,12 @@ class ApplicationPool:
         if rotation.candidate is not None:
             rotation.candidate.clear_limit()
             if not exited:
-                self.leaving[rotation.candidate.serial] = rotation.candidate
-                rotation.candidate.kill()
+                self.leaving.drop(rotation.candidate)
 
-    def _lost_current(self, worker: Worker, reason: str) -> None:
+    def _lost_current(self, worker: Worker, reason: str, code: int | None = None) -> None:
         """The serving worker ended, or is about to, though nobody asked for it."""
-        self.failures += 1
-        self._pinger.stop()
-        self._around.events.error("Worker ended unexpectedly", pid=worker.pid, reason=reason)
+        self._stop_watching()
+        self.record.lost(worker, reason, code)
         self._availability.interrupted()
         self.state = PoolState.STARTING
         if self.rotation is not None:
@@ -366,17 +364,13 @@ class ApplicationPool:
         self._restart_later(reason)
 
     def _restart_later(self, reason: str) -> None:
-        settings = self.good_settings
-        pause = self._around.policy.failed(self._around.clock(), settings)
-        if pause is None and self._queued is None:
+        request = Request(Reason.AFTER_FAILURE, self.good_settings)
+        self.state = PoolState.STARTING
+        wanted = self._queued is not None
+        if not self._restarts.plan(request.settings, lambda: self._begin(request), wanted_anyway=wanted):
             self.state, self.stop_reason = PoolState.STOPPED, f"rapid-fail protection: {reason}"
             self._availability.withdrawn()
-            self._around.events.error("Pool stopped by rapid-fail protection", reason=reason)
-            return
-        self.state = PoolState.STARTING
-        self._restart = self._around.timers.after(
-            pause or 0.0, lambda: self._begin(Request("restart after a failure", settings))
-        )
+            self.record.gave_up(reason)
 
     # Leaving
 
@@ -384,21 +378,12 @@ class ApplicationPool:
         """Let a worker leave in good order; it is ended if that takes too long."""
         if worker is self.current:
             self.current = None
-            self._pinger.stop()
-        limit = _seconds(worker.settings.application_pool.process_model.shutdown_time_limit)
-        worker.stage = Stage.DRAINING
-        worker.clear_limit()
-        worker.limit = self._around.timers.after(
-            limit + LIMIT_GRACE_SECONDS, partial(self._on_leave_overrun, worker, limit)
-        )
-        self.leaving[worker.serial] = worker
-        worker.send("drain", timeout=limit)
+            self._stop_watching()
+        self.leaving.see_off(worker)
 
-    def _on_leave_overrun(self, worker: Worker, limit: float) -> None:
-        self._around.events.warning(
-            "Worker did not leave in time and was ended", pid=worker.pid, limit=f"{limit:g} s"
-        )
-        worker.kill()
+    def _stop_watching(self) -> None:
+        self._pinger.stop()
+        self._ageing.stop()
 
     def _after_leaving(self) -> None:
         if self.rotation is not None and self.rotation.candidate is None and not self.leaving:
@@ -418,22 +403,8 @@ class ApplicationPool:
     def _finish_stop(self) -> None:
         if self.state is PoolState.STOPPING and not self.workers:
             self.state = PoolState.STOPPED
-            self._around.events.information("Pool stopped")
+            self.record.pool_stopped()
         if self.state is PoolState.STOPPED:
             waiters, self._stop_waiters = self._stop_waiters, []
             for waiter in waiters:
                 waiter(None)
-
-    def _cancel_restart(self) -> None:
-        if self._restart is not None:
-            self._restart.cancel()
-            self._restart = None
-
-
-def exit_text(code: int) -> str:
-    """Return how a process ended, in words."""
-    return f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-
-
-def _seconds(limit: Any) -> float:
-    return float(limit.total_seconds())

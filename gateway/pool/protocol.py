@@ -41,6 +41,13 @@ class Go:
         return cls(**{key: value for key, value in command.items() if key != "cmd"})
 
 
+@dataclass(frozen=True)
+class Warm:
+    """What a spare worker is told before anything else: import what this file's application needs."""
+
+    ini: str
+
+
 def to_line(content: dict[str, Any]) -> bytes:
     return json.dumps(content, default=str).encode("utf-8") + b"\n"
 

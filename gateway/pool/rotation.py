@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.logs import utc_text
+from gateway.pool.reasons import Reason
 from gateway.pool.timers import Timer
 from gateway.pool.workers import Worker
 from gateway.settings import GatewaySettings, SettingChange
@@ -20,11 +21,13 @@ Waiter = Callable[[str | None], None]
 class Request:
     """Somebody wants a new worker; at most one waits while another is carried out."""
 
-    reason: str
+    reason: Reason
     settings: GatewaySettings
     by_file: bool = False
     """The settings file changed, so its values are what is tried out."""
     waiters: list[Waiter] = field(default_factory=list)
+    reached: str | None = None
+    """How far the old worker has come, where that is the reason."""
 
     def tell(self, problem: str | None) -> None:
         waiters, self.waiters = self.waiters, []
@@ -33,7 +36,7 @@ class Request:
 
     def absorb(self, later: Request) -> None:
         """Become one with a later request: its values are newer."""
-        self.reason, self.settings = later.reason, later.settings
+        self.reason, self.settings, self.reached = later.reason, later.settings, later.reached
         self.by_file = self.by_file or later.by_file
         self.waiters += later.waiters
 
@@ -57,9 +60,14 @@ class Rotation:
 def describe(rotation: Rotation, now: float) -> dict[str, Any]:
     """Return what `last_recycle` of the status says."""
     return {
-        "reason": rotation.request.reason,
+        "reason": rotation.request.reason.value,
         "changed_keys": [change.key for change in rotation.changes],
-        "changes": [{"key": c.key, "old": c.old, "new": c.new} for c in rotation.changes],
+        "changes": worded(rotation.changes) or [],
         "seconds": round(now - rotation.began, 3),
         "at": utc_text(rotation.began_at),
     }
+
+
+def worded(changes: tuple[SettingChange, ...]) -> list[dict[str, str]] | None:
+    """Return what changed as events and status show it, None if nothing did; secrets are hidden already."""
+    return [{"key": c.key, "old": c.old, "new": c.new} for c in changes] or None

@@ -15,6 +15,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
+from gateway.pool.running import Running
+
 log = logging.getLogger(__name__)
 
 LOOP_SECONDS = 1.0
@@ -31,27 +33,6 @@ WORKER_OWNED = frozenset(
 """What `[server:main]` may say for Waitress alone, but the pool decides."""
 
 
-class Running:
-    """The requests that threads work on right now, and since when."""
-
-    def __init__(self) -> None:
-        self._since: dict[int, float] = {}
-
-    def begin(self, key: int) -> None:
-        self._since[key] = time.monotonic()
-
-    def end(self, key: int) -> None:
-        self._since.pop(key, None)
-
-    def oldest_age(self) -> float:
-        """Return the seconds that the oldest running request has taken, 0 without one."""
-        since = list(self._since.values())
-        return time.monotonic() - min(since) if since else 0.0
-
-    def __len__(self) -> int:
-        return len(self._since)
-
-
 class _Task(WSGITask):
     """Counts itself, and says `Connection: close` once the worker leaves.
 
@@ -61,7 +42,10 @@ class _Task(WSGITask):
     channel: _Channel
 
     def service(self) -> None:
-        self.channel.running.begin(id(self))
+        # The stubs of Waitress take the request for an error, and do not know its path.
+        request: Any = self.request
+        client = self.channel.addr[0] if self.channel.addr else ""
+        self.channel.running.begin(id(self), request.command, request.path, str(client))
         try:
             super().service()
         finally:
@@ -138,12 +122,20 @@ class Serving:
 
     def state(self) -> dict[str, float]:
         """Return how well it serves: ages in seconds, and counts."""
+        waiting = len(self._dispatcher.queue)
+        are_all_busy = waiting > 0 and len(self._running) >= len(self._dispatcher.threads)
         return {
             "loop_age": time.monotonic() - self._turned_at,
-            "queue": len(self._dispatcher.queue),
+            "queue": waiting,
             "running": len(self._running),
             "oldest_request_age": self._running.oldest_age(),
+            "stuck_seconds": self._running.youngest_age() if are_all_busy else 0.0,
         }
+
+    @property
+    def requests(self) -> Running:
+        """Those under way, and how many there were."""
+        return self._running
 
     def _in_loop(self, action: Callable[[], None]) -> None:
         self._public.trigger.pull_trigger(action)

@@ -18,19 +18,34 @@ def shared_status(pool: ApplicationPool, config_error: str | None) -> dict[str, 
         "limit": settings.app.max_allowed_nb_of_simultaneous_upgrades,
         "revision": settings.revision,
         "config_error": config_error,
-        "last_recycle": pool.last_recycle,
-        "recycles": pool.recycles,
-        "failures": pool.failures,
+        "last_recycle": pool.record.last_recycle,
+        "recycles": pool.record.recycles,
+        "failures": pool.record.failures,
     }
 
 
 def full_status(pool: ApplicationPool, shared: dict[str, Any], supervisor: dict[str, Any]) -> dict[str, Any]:
     """Return what `status --json` prints; `supervisor`: what only the supervisor knows."""
+    served_at = pool.record.served_at
     return {
         **shared,
         "worker_pid": pool.current.pid if pool.current else None,
-        "worker_started_at": utc_text(pool.served_at) if pool.served_at and pool.current else None,
+        "worker_started_at": utc_text(served_at) if served_at and pool.current else None,
         "starting_pid": pool.rotation.candidate.pid if pool.rotation and pool.rotation.candidate else None,
         "leaving_pids": [worker.pid for worker in pool.leaving.values()],
         **supervisor,
     }
+
+
+def worker_rows(pool: ApplicationPool) -> list[dict[str, Any]]:
+    """Return what is known of each worker process without asking it."""
+    return [
+        {
+            "pid": worker.pid,
+            "state": worker.stage.value,
+            "serves": worker is pool.current,
+            "revision": worker.settings.revision,
+            "limit": worker.settings.app.max_allowed_nb_of_simultaneous_upgrades,
+        }
+        for worker in pool.workers
+    ]

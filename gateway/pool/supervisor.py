@@ -24,11 +24,14 @@ from typing import Any
 from gateway.logs import utc_text
 from gateway.pool.backoff import RestartPolicy
 from gateway.pool.control_server import ControlServer
-from gateway.pool.events import EventLog
+from gateway.pool.doorbell import Doorbell
+from gateway.pool.event_kinds import POOL_STARTING
+from gateway.pool.events import EventLog, events_file
 from gateway.pool.intake import SettingsIntake
 from gateway.pool.last_good import LastGoodSettings
 from gateway.pool.listener import bound_address, lend
 from gateway.pool.messages import (
+    ClientCame,
     ControlRequest,
     Message,
     ProbeFinished,
@@ -39,11 +42,15 @@ from gateway.pool.messages import (
     WorkerExited,
     WorkerReport,
 )
-from gateway.pool.pool import ApplicationPool, PoolState, Surroundings
+from gateway.pool.pool import ApplicationPool
 from gateway.pool.protocol import Go
-from gateway.pool.rotation import Request, Waiter
+from gateway.pool.questions import Questions
+from gateway.pool.reasons import Reason
+from gateway.pool.rotation import Request, Waiter, worded
 from gateway.pool.simulator import Simulator
+from gateway.pool.spare import SpareWorker
 from gateway.pool.status import full_status, shared_status
+from gateway.pool.surroundings import PoolState, Surroundings
 from gateway.pool.timers import Timers
 from gateway.pool.unavailable import UnavailableAnswerer
 from gateway.pool.verbs import Verbs
@@ -75,6 +82,10 @@ def needs_simulator(settings: GatewaySettings) -> bool:
     return any(instance.is_simulated for instance in settings.application_instances)
 
 
+def cuts_connections(settings: GatewaySettings) -> bool:
+    return settings.application_pool.failure.load_balancer_capabilities == "TcpLevel"
+
+
 def node_name(var: Path) -> str:
     """Return a name that no other pool has, not even on this machine, and that is kept over restarts."""
     return f"{platform.node()}-{hashlib.sha256(os.fsencode(var.resolve())).hexdigest()[:8]}"
@@ -90,19 +101,22 @@ class Supervisor:
         self._options = options
         self._listener = listener
         self._address = bound_address(listener)
-        self._known = known
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._timers = Timers(time.monotonic)
-        self._events = EventLog(options.var / "events.jsonl")
+        self._events = EventLog(events_file(options.var))
         self._simulator = Simulator(options.var, self._timers, self._inbox.put)
         self._last_good = LastGoodSettings(options.var / "last-good.json")
-        self._unavailable = UnavailableAnswerer(listener, lambda: self._pool.retry_after())
+        self._unavailable = UnavailableAnswerer(
+            listener, lambda: self._pool.retry_after(), lambda: cuts_connections(self._pool.good_settings)
+        )
+        self._spare = SpareWorker(self._spawn_spare, self._timers, self._events)
         self._serials = itertools.count(1)
         self._secret = secrets.token_urlsafe(32)
         self._began_at = datetime.now(UTC)
         self._began = time.monotonic()
         self._awaiting_simulator: list[Worker] = []
         self._handed_url: str | None = None
+        self._queue_length = 0
         self._published: dict[str, Any] = {}
         self._ending = False
         self._killed = False
@@ -112,12 +126,24 @@ class Supervisor:
             timers=self._timers,
             events=self._events,
             unavailable=self._unavailable,
+            bell=Doorbell(listener, lambda: self._inbox.put(ClientCame())),
             last_good=self._last_good,
             policy=RestartPolicy(),
+            settings_of_file=lambda: self._intake.valid,
         )
         self._pool = ApplicationPool(around, settings)
         self._intake = SettingsIntake(self._pool, self._events)
-        self._verbs = Verbs(self._pool, options.config, status=self._status, end=self._end)
+        self._questions = Questions(self._pool, self._timers)
+        self._watcher = SettingsWatcher(options.config, known, self._inbox.put)
+        self._verbs = Verbs(
+            self._pool,
+            options.config,
+            self._intake,
+            self._questions,
+            status=self._status,
+            end=self._end,
+            look_again=self._watcher.report_anyway,
+        )
 
     def run(self) -> int:
         """Return the exit code: 0 after a stop in good order, 1 if workers had to be killed."""
@@ -125,12 +151,12 @@ class Supervisor:
             stack.callback(self._listener.close)
             stack.callback(self._unavailable.end)
             stack.callback(self._simulator.end)
+            stack.callback(self._spare.dismiss)
             about = {"listen": str(self._address), "url": self._address.url}
             control = ControlServer(self._options.var, about, self._inbox.put)
             stack.callback(control.close)
-            watcher = SettingsWatcher(self._options.config, self._known, self._inbox.put)
-            watcher.start()
-            stack.callback(watcher.stop)
+            self._watcher.start()
+            stack.callback(self._watcher.stop)
             self._listen_to_signals()
             self._begin()
             while not (self._ending and self._pool.state is PoolState.STOPPED):
@@ -142,14 +168,17 @@ class Supervisor:
         settings = self._pool.good_settings
         last = self._last_good.load()
         changed = settings_changes(last, settings) if last else ()
-        self._events.information(
-            "Pool starting",
+        self._events.add(
+            POOL_STARTING,
             name=settings.application_pool.name,
             listen=str(self._address),
-            changed_since_last_run=",".join(change.key for change in changed) or None,
+            changes=worded(changed),
         )
         self._intake.warn(settings)
-        self._pool.start(settings)
+        if settings.application_pool.auto_start:
+            self._pool.start(settings)
+        else:
+            self._pool.stay_stopped("autoStart is false; start-pool starts it")
 
     def _turn(self) -> None:
         """Handle one message, or what is due."""
@@ -163,6 +192,8 @@ class Supervisor:
                 self._handle(message)
             self._timers.run_due()
             self._keep_simulator()
+            self._keep_spare()
+            self._keep_queue_length()
             self._publish()
         except Exception:
             # Whatever it was, the workers serve on only as long as this loop turns.
@@ -172,8 +203,13 @@ class Supervisor:
         match message:
             case WorkerReport():
                 self._pool.on_report(message.worker, message.content)
+                self._questions.on_report(message.worker, message.content)
             case WorkerExited():
+                self._spare.on_exit(message.worker, message.code)
                 self._pool.on_exit(message.worker, message.code)
+                self._questions.on_exit(message.worker)
+            case ClientCame():
+                self._pool.wake()
             case ProbeFinished():
                 self._pool.on_probe(message.worker, message.problem)
             case SettingsRead():
@@ -189,8 +225,30 @@ class Supervisor:
 
     # Workers
 
+    def _spawn_spare(self) -> Worker:
+        worker = self._new_process(self._pool.good_settings)
+        worker.send("warm", ini=str(self._options.ini.absolute()))
+        return worker
+
+    def _new_process(self, settings: GatewaySettings) -> Worker:
+        return WorkerProcess(next(self._serials), settings, self._listener, self._secret, self._inbox.put)
+
+    def _keep_spare(self) -> None:
+        if self._ending or self._pool.state in (PoolState.STOPPING, PoolState.STOPPED):
+            self._spare.dismiss()
+        elif self._pool.rotation is None:
+            # During a change of workers the processor is needed for the new one.
+            self._spare.keep(self._pool.good_settings.application_pool.process_model.spare_worker)
+
+    def _keep_queue_length(self) -> None:
+        length = self._pool.good_settings.application_pool.queue_length
+        if length != self._queue_length:
+            self._queue_length = length
+            self._listener.listen(length)
+
     def _spawn(self, settings: GatewaySettings) -> Worker:
-        worker = WorkerProcess(next(self._serials), settings, self._listener, self._secret, self._inbox.put)
+        worker = self._spare.take() or self._new_process(settings)
+        worker.settings = settings
         if needs_simulator(settings) and self._simulator.url is None:
             self._simulator.want(settings.app.simulator_latency_seconds)
             worker.problems = ("the simulator is not ready",)
@@ -236,7 +294,7 @@ class Supervisor:
             if worker in self._pool.workers:
                 self._go(worker)
         if moved and not awaiting:
-            self._pool.recycle(Request("the simulator moved to another port", self._pool.target_settings))
+            self._pool.recycle(Request(Reason.SIMULATOR_MOVED, self._pool.target_settings))
 
     # Signals
 
@@ -250,7 +308,7 @@ class Supervisor:
         name = signal.Signals(number).name
         log.info("Signal received: signal=%s", name)
         if name in RECYCLING_SIGNALS:
-            self._verbs.recycle(f"signal {name}", None)
+            self._verbs.recycle(Reason.SIGNAL, None)
         elif self._ending:
             self._killed = True
             self._pool.kill_all()
@@ -265,7 +323,7 @@ class Supervisor:
     # Status
 
     def _config_error(self) -> str | None:
-        return self._intake.error or self._pool.refused
+        return self._intake.error or self._pool.record.refused
 
     def _shared_status(self) -> dict[str, Any]:
         return shared_status(self._pool, self._config_error()) | {"started_at": utc_text(self._began_at)}
@@ -277,6 +335,7 @@ class Supervisor:
             "url": self._address.url,
             "simulator_url": self._simulator.url,
             "simulator_pid": self._simulator.pid,
+            "spare_pid": self._spare.pid,
             "uptime_seconds": round(time.monotonic() - self._began, 1),
             "changes_not_applied": self._intake.not_applied,
             "events": self._events.recent(EVENTS_SHOWN),

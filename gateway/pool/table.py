@@ -13,6 +13,7 @@ LABELS = {
     "worker_started_at": "Worker serves since",
     "starting_pid": "Starting process",
     "leaving_pids": "Leaving processes",
+    "spare_pid": "Spare process",
     "limit": "Simultaneous upgrades",
     "revision": "Settings revision",
     "config_error": "Configuration error",
@@ -33,6 +34,15 @@ def table(status: dict[str, Any]) -> str:
     width = max(len(label) for label, _ in rows)
     indent = "\n" + " " * (width + 2)
     return "\n".join(f"{label:<{width}}  {text.replace(chr(10), indent)}" for label, text in rows if text)
+
+
+def columns(rows: list[dict[str, Any]]) -> str:
+    """Return rows, of which there is one at least, below the names of their columns."""
+    cells = [[name.upper().replace("_", " ") for name in rows[0]]]
+    cells += [["" if value is None else str(value) for value in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    return "\n".join(lines)
 
 
 def _recycle_rows(last: dict[str, Any]) -> list[tuple[str, str]]:

@@ -36,8 +36,9 @@ class Timers:
     def run_due(self) -> None:
         while self._heap and self._heap[0].due <= self._clock():
             timer = heapq.heappop(self._heap)
-            if timer.action is not None:
-                timer.action()
+            action, timer.action = timer.action, None
+            if action is not None:
+                action()
 
     def seconds_to_next(self, at_most: float) -> float:
         """Return how long the loop may wait."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,7 @@ READ_SECONDS = 5.0
 LINGER_SECONDS = 1.0
 
 BODY = b"Service Unavailable\n"
+LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def response(retry_after: int) -> bytes:
@@ -67,12 +70,19 @@ class _Connection:
 class UnavailableAnswerer:
     """Takes connections from the listening socket between `open` and `close`; never closes the socket itself.
 
-    `retry_after` tells how many seconds a client should wait.
+    `retry_after` tells how many seconds a client should wait; `must_cut`, whether clients are to be cut off
+    instead of answered, for balancers that do not read HTTP.
     """
 
-    def __init__(self, listener: socket.socket, retry_after: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        retry_after: Callable[[], int],
+        must_cut: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._listener = listener
         self._retry_after = retry_after
+        self._must_cut = must_cut
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -147,6 +157,11 @@ class UnavailableAnswerer:
         except OSError as exc:
             if not isinstance(exc, BlockingIOError):
                 log.warning("Connection not accepted: error=%s", exc)
+            return
+        if self._must_cut():
+            # A close without lingering resets the connection.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+            client.close()
             return
         client.setblocking(False)
         self._connections[client.fileno()] = _Connection(client, time.monotonic() + READ_SECONDS)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.pool.messages import ControlRequest
+from gateway.pool.intake import SettingsIntake
+from gateway.pool.messages import ControlRequest, SettingsRead
 from gateway.pool.pool import ApplicationPool
+from gateway.pool.questions import Answers, Questions
+from gateway.pool.reasons import Reason
 from gateway.pool.rotation import Request, Waiter
+from gateway.pool.status import worker_rows
 from gateway.settings import SettingsError, load_settings
-
-ON_DEMAND = "on demand"
 
 Answer = Callable[[dict[str, Any]], None]
 
@@ -23,19 +25,28 @@ class Verbs:
         self,
         pool: ApplicationPool,
         config: Path,
+        intake: SettingsIntake,
+        questions: Questions,
         status: Callable[[], dict[str, Any]],
         end: Callable[[Waiter | None], None],
+        look_again: Callable[[], None],
     ) -> None:
-        """`end`: stops the pool and then the supervisor."""
+        """`end`: stops the pool and then the supervisor; `look_again`: has the file reported once more."""
         self._pool = pool
         self._config = config
+        self._intake = intake
+        self._questions = questions
         self._status = status
         self._end = end
+        self._look_again = look_again
         self._verbs: dict[str, Callable[[dict[str, Any], Answer], None]] = {
             "status": lambda _, answer: answer({"ok": True, "status": self._status()}),
             "recycle": self._recycle,
             "stop": self._stop,
             "start-pool": self._start_pool,
+            "take-over": self._take_over,
+            "list-workers": self._list_workers,
+            "list-requests": self._list_requests,
         }
 
     def carry_out(self, request: ControlRequest) -> None:
@@ -48,7 +59,7 @@ class Verbs:
             return
         verb(request.arguments, request.answer)
 
-    def recycle(self, reason: str, waiter: Waiter | None) -> None:
+    def recycle(self, reason: Reason, waiter: Waiter | None) -> None:
         """Replace the worker by one with the values that the file has now."""
         try:
             settings = load_settings(self._config)
@@ -57,15 +68,47 @@ class Verbs:
                 waiter(f"the settings are not valid, so nothing was recycled\n{exc}")
             return
         self._pool.recycle(Request(reason, settings, waiters=[waiter] if waiter else []))
+        self._look_again()
 
     def _recycle(self, arguments: dict[str, Any], answer: Answer) -> None:
         if arguments.get("wait"):
-            self.recycle(ON_DEMAND, told(answer))
+            self.recycle(Reason.ON_DEMAND, told(answer))
             return
         problems: list[str] = []
-        self.recycle(ON_DEMAND, lambda problem: problems.append(problem) if problem else None)
+        self.recycle(Reason.ON_DEMAND, lambda problem: problems.append(problem) if problem else None)
         # What cannot even begin is known by now; how it ends is not waited for.
         told(answer)(problems[0] if problems else None)
+
+    def _take_over(self, _: dict[str, Any], answer: Answer) -> None:
+        """Take the file over now, as the watcher would a little later."""
+        try:
+            message = SettingsRead(load_settings(self._config), None)
+        except SettingsError as exc:
+            message = SettingsRead(None, str(exc))
+        self._look_again()
+        self._intake.take(message, told(answer, lambda: {"not_applied": self._intake.not_applied}))
+
+    def _list_workers(self, _: dict[str, Any], answer: Answer) -> None:
+        def tell(answers: Answers) -> None:
+            rows = [
+                row | _figures(answers.get(worker.serial))
+                for worker, row in zip(self._pool.workers, worker_rows(self._pool), strict=True)
+            ]
+            answer({"ok": True, "workers": rows})
+
+        self._questions.ask(tell)
+
+    def _list_requests(self, _: dict[str, Any], answer: Answer) -> None:
+        def tell(answers: Answers) -> None:
+            pids = {worker.serial: worker.pid for worker in self._pool.workers}
+            rows = [
+                {"worker_pid": pids.get(serial), **request}
+                for serial, said in answers.items()
+                for request in said["requests"]
+            ]
+            answer({"ok": True, "requests": sorted(rows, key=lambda row: -row["seconds"])})
+
+        self._questions.ask(tell)
 
     def _stop(self, arguments: dict[str, Any], answer: Answer) -> None:
         if arguments.get("exit"):
@@ -82,6 +125,21 @@ class Verbs:
         self._pool.start(settings, told(answer))
 
 
-def told(answer: Answer) -> Waiter:
-    """Return a waiter that answers a control request."""
-    return lambda problem: answer({"ok": True} if problem is None else {"ok": False, "problem": problem})
+def _figures(said: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what a worker said of itself; nothing if it did not answer."""
+    if said is None:
+        return {"requests_served": None, "requests_running": None, "private_memory_kb": None}
+    return {
+        "requests_served": said["served"],
+        "requests_running": len(said["requests"]),
+        "private_memory_kb": said["private_memory"],
+    }
+
+
+def told(answer: Answer, more: Callable[[], dict[str, Any]] = dict) -> Waiter:
+    """Return a waiter that answers a control request; `more` is asked when all went well."""
+
+    def tell(problem: str | None) -> None:
+        answer({"ok": True, **more()} if problem is None else {"ok": False, "problem": problem})
+
+    return tell

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -22,6 +23,9 @@ CHECK_SECONDS = 2.0
 """The files are compared so often whatever is reported: events get lost, and network folders send none."""
 
 CHECK_SECONDS_WITHOUT_EVENTS = 0.5
+
+NOISE_SECONDS = 0.02
+"""So long events are collected before the files are looked at again."""
 
 OUR_OWN_READING = frozenset({"opened", "closed_no_write"})
 
@@ -53,16 +57,23 @@ class SettingsWatcher:
         self._path = path
         self._known = known
         self._post = post
+        self._seen = known
         self._dirty = threading.Event()
         self._ended = threading.Event()
         self._debounce = Debounce()
         self._observer: BaseObserver | None = None
         self._watched: frozenset[Path] = frozenset()
         self._reported_blind = False
+        self._must_report = False
         self._thread = threading.Thread(target=self._run, name="settings-watcher", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def report_anyway(self) -> None:
+        """Report the content soon even if it is the known one: somebody else read it and acted on it."""
+        self._must_report = True
+        self._dirty.set()
 
     def stop(self) -> None:
         self._ended.set()
@@ -88,6 +99,15 @@ class SettingsWatcher:
         wait = next_check - now
         if self._dirty.wait(timeout=max(0.0, wait if due is None else min(due, wait))):
             self._dirty.clear()
+            self._look()
+            # A log or a database in the same folder may change all the time.
+            self._ended.wait(NOISE_SECONDS)
+
+    def _look(self) -> None:
+        """Something changed in a folder: only what the files hold can keep them from being at rest."""
+        seen = take_snapshot(self._known.paths)
+        if seen != self._seen or self._must_report:
+            self._seen = seen
             self._debounce.touch(time.monotonic())
 
     def _check_seconds(self) -> float:
@@ -97,7 +117,7 @@ class SettingsWatcher:
         return take_snapshot(current_files(self._path, self._known.paths))
 
     def _check(self) -> None:
-        if self._snapshot() == self._known:
+        if self._snapshot() == self._known and not self._must_report:
             return
         settling = Settling(self._known, time.monotonic())
         while not self._ended.is_set():
@@ -110,15 +130,17 @@ class SettingsWatcher:
             self._ended.wait(REREAD_SECONDS)
 
     def _report(self, snapshot: Snapshot) -> None:
-        if snapshot == self._known:
+        is_new = snapshot != self._known
+        if not is_new and not self._must_report:
             return
+        self._must_report = False
         message = self._parse(snapshot)
         if self._snapshot() != snapshot:
             # It moved while further files were read; this round proves nothing.
             self._dirty.set()
             return
         self._known = snapshot
-        self._post(message)
+        self._post(replace(message, is_new=is_new))
 
     def _parse(self, snapshot: Snapshot) -> SettingsRead:
         content = snapshot.files[0][1]

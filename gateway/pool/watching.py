@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from xml.parsers import expat
 
-QUIET_SECONDS = 0.25
+QUIET_SECONDS = 0.15
 CAP_SECONDS = 2.0
 SETTLE_SECONDS = 2.0
 REREAD_SECONDS = 0.1

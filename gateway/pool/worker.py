@@ -14,16 +14,19 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gateway.logs import mask_secrets
 from gateway.pool.background import BACKGROUND, POOL_STATUS, READINESS, BackgroundService, find_registry
-from gateway.pool.hosting import load_application, set_up_logging, waitress_adjustments
+from gateway.pool.hosting import load_application, preload, set_up_logging, waitress_adjustments
 from gateway.pool.listener import borrow
 from gateway.pool.lock import FileLock, work_lock
-from gateway.pool.protocol import Go, read_lines, to_line
+from gateway.pool.memory import private_memory
+from gateway.pool.protocol import Go, Warm, read_lines, to_line
+from gateway.pool.running import Running
 from gateway.pool.serving import Serving
 from gateway.settings import GatewaySettings, restore_settings
 
@@ -58,7 +61,7 @@ class Worker:
 
     def __init__(self, report: Callable[..., None]) -> None:
         self._report = report
-        self._go: queue.SimpleQueue[Go | None] = queue.SimpleQueue()
+        self._go: queue.SimpleQueue[Go | Warm | None] = queue.SimpleQueue()
         self._chores: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._settings: GatewaySettings | None = None
         self._serving: Serving | None = None
@@ -75,7 +78,11 @@ class Worker:
     def run(self, commands: Iterable[dict[str, Any]]) -> int:
         """Live the whole life of a worker; return its exit code."""
         threading.Thread(target=self._hear, args=(commands,), name="control", daemon=True).start()
-        if (go := self._go.get()) is None:
+        go = self._go.get()
+        if isinstance(go, Warm):
+            self._warm_up(go)
+            go = self._go.get()
+        if not isinstance(go, Go):
             return 0
         threading.Thread(target=self._do_chores, name="chores", daemon=True).start()
         try:
@@ -93,6 +100,16 @@ class Worker:
     def ask_to_leave(self) -> None:
         """Drain as if the supervisor had asked; safe in a signal handler."""
         self._chores.put({"cmd": "drain"})
+
+    def _warm_up(self, warm: Warm) -> None:
+        """Import beforehand what the application needs."""
+        try:
+            with at_leisure():
+                preload(warm.ini)
+        except Exception as exc:
+            # Whoever is to serve with it finds out, and says it, when it matters.
+            log.exception("Spare worker could not import everything: error=%s", type(exc).__name__)
+        self._report("warm")
 
     def _prepare(self, go: Go) -> Serving:
         self._settings = settings = restore_settings(go.settings)
@@ -136,8 +153,12 @@ class Worker:
                     go = Go.from_command(command)
                     self._pool_status.update(go.status)
                     self._go.put(go)
+                case "warm":
+                    self._go.put(Warm(command["ini"]))
                 case "ping":
                     self._report("pong", id=command.get("id"), **self._state())
+                case "requests":
+                    self._tell_requests(command.get("id"))
                 case "pool":
                     self._pool_status.update(command["status"])
                 case "drain":
@@ -152,7 +173,39 @@ class Worker:
             self._drain(None, let_go=True)
 
     def _state(self) -> dict[str, Any]:
-        return dict(self._serving.state()) if self._serving else {"loop_age": 0.0}
+        return dict(self._serving.state()) if self._serving else {"loop_age": 0.0, "stuck_seconds": 0.0}
+
+    def _tell_requests(self, number: object) -> None:
+        running = self._serving.requests if self._serving else Running()
+        self._report(
+            "requests",
+            id=number,
+            requests=running.shown(),
+            served=running.begun,
+            private_memory=private_memory(),
+        )
+
+    def _tell_figures(self) -> None:
+        """What tells whether this worker has done enough; counting upgrades may take a moment."""
+        running = self._serving.requests if self._serving else Running()
+        self._report(
+            "figures",
+            requests=running.begun,
+            idle_seconds=running.idle_seconds(),
+            private_memory=private_memory(),
+            upgrades=self._count_upgrades(),
+        )
+
+    def _count_upgrades(self) -> int | None:
+        if self._background is None:
+            return 0
+        try:
+            status = self._background.status()
+        except Exception as exc:
+            # The database may be away; who is asked decides with what is known.
+            log.exception("Upgrades not counted: error=%s", type(exc).__name__)
+            return None
+        return int(status.get("running") or 0) + int(status.get("pending") or 0)
 
     def _drain(self, timeout: float | None, *, let_go: bool) -> None:
         if self._serving is None:
@@ -195,6 +248,8 @@ class Worker:
                 self._report("handed_over", complete=self._release(command["timeout"]))
             case "resume":
                 self._want_work()
+            case "look":
+                self._tell_figures()
             case "begin_work":
                 self._leaving.wait(timeout=WORK_LOCK_SECONDS)
                 self._begin_work()
@@ -233,6 +288,20 @@ class Worker:
             self._has_work = False
             self._work_lock.release()
         return complete
+
+
+@contextmanager
+def at_leisure() -> Iterator[None]:
+    """Leave the processor to others first, where the system allows to take that back."""
+    if not hasattr(os, "SCHED_BATCH"):
+        yield
+        return
+    usual = os.sched_getscheduler(0)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, usual, os.sched_param(0))
 
 
 def _problems(readiness: Callable[[], list[str]]) -> list[str]:

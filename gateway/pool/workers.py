@@ -47,6 +47,8 @@ class Worker(ABC):
     def __init__(self, serial: int, settings: GatewaySettings) -> None:
         self.serial = serial
         self.settings = settings
+        """The values it runs with; a spare gets its own when it is needed."""
+        self.was_spare = False
         self.stage = Stage.STARTING
         self.problems: tuple[str, ...] = ()
         """What it lacks to be ready, in its own words."""

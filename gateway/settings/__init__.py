@@ -1,6 +1,7 @@
 """Settings.config, read once into a frozen object that everything else is given."""
 
 from gateway.settings.changes import SettingChange, settings_changes
+from gateway.settings.editing import edit_setting
 from gateway.settings.errors import Problem, SettingsError
 from gateway.settings.exchange import dump_settings, restore_settings
 from gateway.settings.instances import InstanceSettings
@@ -28,6 +29,7 @@ __all__ = [
     "SettingChange",
     "SettingsError",
     "dump_settings",
+    "edit_setting",
     "format_span",
     "load_settings",
     "parse_settings",

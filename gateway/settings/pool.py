@@ -50,6 +50,13 @@ class ProcessModelSettings(Settings):
         default=dt.timedelta(0),
         description="A worker without requests for so long is ended; zero for never.",
     )
+    spare_worker: Annotated[bool, Flag()] = Field(
+        default=True,
+        description=(
+            "Whether a second worker, its imports done, waits for the next recycle, where memory allows; "
+            "not in IIS."
+        ),
+    )
     max_processes: Annotated[int, WholeNumber(1, 1)] = Field(
         default=1,
         description="Workers that serve at the same time. More capacity comes from more nodes.",

@@ -48,6 +48,7 @@ class Application:
         self.settings = settings
         self.var = var
         self.running = 0
+        self.leaked: list[bytes] = []
         self.status: dict[str, object] = {}
         self.registry = {
             "gateway.background": Background(folder / "journal.txt", settings.app.upgrade_max_attempts == 97),
@@ -71,6 +72,8 @@ class Application:
     def body(self, path, query) -> bytes:
         if path == "/pool":
             return json.dumps(self.status).encode()
+        if path == "/leak":
+            self.leaked.append(os.urandom(int(query["size"])))
         if path == "/big":
             return b"x" * int(query["size"])
         about = {

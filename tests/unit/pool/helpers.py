@@ -3,19 +3,21 @@
 from gateway.pool.backoff import RestartPolicy
 from gateway.pool.events import EventLog
 from gateway.pool.last_good import LastGoodSettings
-from gateway.pool.pool import ApplicationPool, Surroundings
+from gateway.pool.pool import ApplicationPool
+from gateway.pool.reasons import Reason
 from gateway.pool.rotation import Request
+from gateway.pool.surroundings import Surroundings
 from gateway.pool.timers import Timers
 from gateway.pool.workers import Worker
-from gateway.settings import parse_settings
+from gateway.settings import GatewaySettings, parse_settings
 
 
-def settings(folder, limit=10, recycling="", failure="", process_model=""):
+def settings(folder, limit=10, recycling="", failure="", process_model="", periodic="", pool=""):
     text = f"""<configuration>
       <appSettings><add key="MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES" value="{limit}" /></appSettings>
-      <applicationPool name="Unit">
+      <applicationPool name="Unit" {pool}>
         <processModel startupTimeLimit="00:01:00" shutdownTimeLimit="00:00:30" {process_model} />
-        <recycling {recycling} />
+        <recycling {recycling}>{periodic}</recycling>
         <failure {failure} />
       </applicationPool>
     </configuration>"""
@@ -62,6 +64,17 @@ class Answerer:
         self.is_open = False
 
 
+class Bell:
+    def __init__(self):
+        self.is_armed = False
+
+    def arm(self):
+        self.is_armed = True
+
+    def disarm(self):
+        self.is_armed = False
+
+
 class Pool:
     """The state machine with its surroundings, and what workers and people do to it."""
 
@@ -69,6 +82,9 @@ class Pool:
         self.clock = Clock()
         self.timers = Timers(self.clock)
         self.answerer = Answerer()
+        self.bell = Bell()
+        self.events = EventLog(folder / "events.jsonl")
+        self.file: GatewaySettings | None = first
         self.spawned: list[FakeWorker] = []
         self.cannot_spawn = False
         self.told: list[str | None] = []
@@ -76,10 +92,12 @@ class Pool:
             spawn=self._spawn,
             clock=self.clock,
             timers=self.timers,
-            events=EventLog(folder / "events.jsonl"),
+            events=self.events,
             unavailable=self.answerer,
+            bell=self.bell,
             last_good=LastGoodSettings(folder / "last-good.json"),
             policy=RestartPolicy(random=lambda: 0.5),
+            settings_of_file=lambda: self.file,
         )
         self.machine = ApplicationPool(around, first)
 
@@ -89,6 +107,9 @@ class Pool:
         worker = FakeWorker(len(self.spawned) + 1, worker_settings)
         self.spawned.append(worker)
         return worker
+
+    def event_ids(self):
+        return [event["id"] for event in self.events.recent(100)]
 
     def state(self):
         return self.machine.state.value
@@ -101,7 +122,7 @@ class Pool:
         self.machine.start(worker_settings, self.told.append)
 
     def recycle(self, worker_settings, by_file=False):
-        self.machine.recycle(Request("test", worker_settings, by_file, [self.told.append]))
+        self.machine.recycle(Request(Reason.ON_DEMAND, worker_settings, by_file, [self.told.append]))
 
     def report(self, worker, what, **details):
         self.machine.on_report(worker.serial, {"report": what, **details})

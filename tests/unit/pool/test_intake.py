@@ -60,11 +60,11 @@ def test_going_back_while_a_change_is_tried_goes_back(intake, started, tmp_path)
 def test_a_refusal_is_forgotten_when_the_old_values_are_back(intake, started, tmp_path):
     intake.take(good(tmp_path, limit=20))
     started.report(started.newest, "failed", reason="broken")
-    assert started.machine.refused
+    assert started.machine.record.refused
 
     intake.take(good(tmp_path))
 
-    assert started.machine.refused is None
+    assert started.machine.record.refused is None
     assert started.machine.rotation is None
 
 

@@ -10,13 +10,15 @@ import pytest
 from gateway.pool.background import find_registry
 from gateway.pool.backoff import GOOD_RUN_SECONDS, RestartPolicy
 from gateway.pool.errors import AddressError, AddressTakenError, PoolRunningError
-from gateway.pool.events import LARGEST_FILE, EventLog
+from gateway.pool.event_kinds import CONFIG_GOOD_AGAIN, CONFIG_REFUSED, PING_FAILED, RECYCLES
+from gateway.pool.events import LARGEST_FILE, OLD_FILES, EventLog, event_line, read_events
 from gateway.pool.files import write_private
 from gateway.pool.hosting import waitress_adjustments
 from gateway.pool.last_good import LastGoodSettings
 from gateway.pool.listener import Address, bind, bound_address, configured_address, parse_address
 from gateway.pool.lock import hold_pool_lock, work_lock
 from gateway.pool.protocol import Go, read_lines, to_line
+from gateway.pool.reasons import Reason
 from gateway.pool.table import table
 from gateway.pool.timers import Timers
 from tests.functional.pool.helpers import ROOT
@@ -105,9 +107,15 @@ class TestEventLog:
     def test_an_event_is_kept_and_written(self, tmp_path):
         events = EventLog(tmp_path / "e.jsonl", now=lambda: datetime(2026, 1, 2, tzinfo=UTC))
 
-        events.warning("Odd", pid=7, reason=None)
+        events.add(PING_FAILED, pid=7, reason=None)
 
-        expected = {"at": "2026-01-02T00:00:00.000Z", "level": "WARNING", "event": "Odd", "pid": 7}
+        expected = {
+            "at": "2026-01-02T00:00:00.000Z",
+            "id": 5010,
+            "level": "WARNING",
+            "event": "Worker did not answer a ping",
+            "pid": 7,
+        }
         assert events.recent(10) == [expected]
         assert json.loads((tmp_path / "e.jsonl").read_text()) == expected
 
@@ -115,10 +123,39 @@ class TestEventLog:
         path = tmp_path / "e.jsonl"
         path.write_bytes(b"x" * (LARGEST_FILE + 1))
 
-        EventLog(path).information("Good")
+        EventLog(path).add(CONFIG_GOOD_AGAIN)
 
         assert len(path.read_text().splitlines()) == 1
         assert (tmp_path / "e.jsonl.1").stat().st_size == LARGEST_FILE + 1
+
+    def test_only_so_many_old_files_are_kept(self, tmp_path):
+        path = tmp_path / "e.jsonl"
+        for _ in range(OLD_FILES + 2):
+            EventLog(path).add(CONFIG_GOOD_AGAIN)
+            path.write_bytes(path.read_bytes() + b" " * (LARGEST_FILE + 1) + b"\n")
+        EventLog(path).add(CONFIG_GOOD_AGAIN)
+
+        assert len(list(tmp_path.iterdir())) == OLD_FILES + 1
+
+    def test_events_are_read_over_files_and_without_what_a_crash_cut_off(self, tmp_path):
+        path = tmp_path / "e.jsonl"
+        path.with_name("e.jsonl.1").write_text('{"id": 1}\n{"id": 2}\n')
+        path.write_text('{"id": 3}\n{"id": 4}\n{"id": ')
+
+        assert [event["id"] for event in read_events(path, 3)] == [2, 3, 4]
+        assert read_events(tmp_path / "none.jsonl", 3) == []
+
+    def test_a_change_is_told_from_to_and_a_secret_is_not(self, tmp_path):
+        events = EventLog(tmp_path / "e.jsonl")
+
+        events.add(RECYCLES[Reason.CONFIG_CHANGE], changes=[{"key": "A", "old": "1", "new": "2"}])
+        events.add(CONFIG_REFUSED, error="clientSecret=topsecret is wrong")
+
+        change, refused = events.recent(2)
+        assert event_line(change).endswith(
+            "5080 INFO    Recycle: the configuration changed: changes=A: 1 -> 2"
+        )
+        assert "topsecret" not in (tmp_path / "e.jsonl").read_text() + str(refused)
 
 
 class TestTimers:

@@ -1,7 +1,8 @@
 import pytest
 
 from gateway.pool.availability import PATIENCE_SECONDS
-from gateway.pool.pool import LIMIT_GRACE_SECONDS, exit_text
+from gateway.pool.leaving import LIMIT_GRACE_SECONDS
+from gateway.pool.surroundings import exit_text
 from tests.unit.pool.helpers import settings
 
 
@@ -14,8 +15,8 @@ class TestStart:
 
         assert pool.state() == "Started"
         assert pool.told == [None]
-        assert pool.machine.recycles == 0
-        assert pool.machine.last_recycle is None
+        assert pool.machine.record.recycles == 0
+        assert pool.machine.record.last_recycle is None
 
     def test_a_worker_is_probed_before_it_may_serve(self, pool, tmp_path):
         pool.start(settings(tmp_path))
@@ -78,14 +79,14 @@ class TestRecycle:
         started.clock.now += 3
         started.make_serve(started.newest)
 
-        last = started.machine.last_recycle
-        assert last["reason"] == "test"
+        last = started.machine.record.last_recycle
+        assert last["reason"] == "on demand"
         assert last["changed_keys"] == ["MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES"]
         assert last["changes"] == [
             {"key": "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES", "old": "10", "new": "20"}
         ]
         assert last["seconds"] == 3
-        assert started.machine.recycles == 1
+        assert started.machine.record.recycles == 1
 
     def test_a_hand_over_that_takes_too_long_is_not_waited_for(self, started, tmp_path):
         started.recycle(settings(tmp_path))
@@ -107,7 +108,7 @@ class TestRecycle:
         assert old.killed
         started.exit(old, -9)
         assert started.machine.leaving == {}
-        assert started.machine.failures == 0
+        assert started.machine.record.failures == 0
 
     def test_a_request_during_a_recycle_is_carried_out_once_afterwards(self, started, tmp_path):
         started.recycle(settings(tmp_path, limit=11), by_file=True)
@@ -144,7 +145,7 @@ class TestRecycle:
         assert started.newest is not old
         started.make_serve(started.newest)
 
-        assert started.machine.recycles == 1
+        assert started.machine.record.recycles == 1
         assert started.state() == "Started"
 
     def test_a_stopped_pool_is_not_recycled(self, pool, tmp_path):
@@ -169,8 +170,8 @@ class TestCandidateFails:
         assert old.commands == []
         assert started.state() == "Started"
         assert started.told[-1] == "no database"
-        assert "no database" in started.machine.refused
-        assert started.machine.failures == 1
+        assert "no database" in started.machine.record.refused
+        assert started.machine.record.failures == 1
 
     def test_it_has_to_be_ready_in_time(self, started, candidate):
         started.report(candidate, "not_ready", problems=["schema is old"])
@@ -213,14 +214,14 @@ class TestCandidateFails:
         started.exit(candidate, -9)
 
         assert started.machine.current is started.spawned[0]
-        assert started.machine.failures == 1
+        assert started.machine.record.failures == 1
 
     def test_good_values_that_serve_clear_the_refusal(self, started, candidate, tmp_path):
         started.report(candidate, "failed", reason="no database")
         started.recycle(settings(tmp_path, limit=20))
         started.make_serve(started.newest)
 
-        assert started.machine.refused is None
+        assert started.machine.record.refused is None
 
 
 class TestCrash:
@@ -235,7 +236,7 @@ class TestCrash:
         assert started.newest.settings.app.max_allowed_nb_of_simultaneous_upgrades == 10
         started.make_serve(started.newest)
         assert started.state() == "Started"
-        assert started.machine.recycles == 0
+        assert started.machine.record.recycles == 0
 
     def test_a_candidate_takes_over_when_the_old_one_dies_first(self, started, tmp_path):
         started.recycle(settings(tmp_path, limit=20), by_file=True)
@@ -290,7 +291,7 @@ class TestCrash:
 
         assert old.commands == ["drain"]
         assert started.state() == "Started"
-        assert started.machine.failures == 1
+        assert started.machine.record.failures == 1
 
     @pytest.mark.parametrize(("code", "text"), [(-9, "ended by signal 9"), (3, "ended with exit code 3")])
     def test_the_reason_is_told_in_words(self, code, text):
@@ -312,7 +313,7 @@ class TestPing:
         worker = started.newest
         for number in (1, 2, 3):
             started.pass_time(30)
-            started.report(worker, "pong", id=number, loop_age=0.5)
+            started.report(worker, "pong", id=number, loop_age=0.5, stuck_seconds=0.0)
 
         assert worker.commands == ["ping"] * 3
         assert not worker.killed
@@ -320,7 +321,7 @@ class TestPing:
     def test_one_whose_loop_stands_still_is_ended(self, started):
         started.pass_time(30)
 
-        started.report(started.newest, "pong", id=1, loop_age=91)
+        started.report(started.newest, "pong", id=1, loop_age=91, stuck_seconds=0.0)
 
         assert started.newest.killed
 

@@ -2,13 +2,15 @@
 
 import queue
 import shutil
+import threading
+import time
 
 import pytest
 
 from gateway.pool import watcher as watcher_module
 from gateway.pool.messages import SettingsRead
 from gateway.pool.watcher import SettingsWatcher, current_files
-from gateway.pool.watching import take_snapshot
+from gateway.pool.watching import CAP_SECONDS, take_snapshot
 
 ADD = '<add key="UPGRADE_MAX_ATTEMPTS" value="{value}"/>'
 TEXT = f"<configuration><appSettings{{file}}>{ADD}</appSettings></configuration>"
@@ -128,3 +130,26 @@ def test_a_folder_renamed_away_and_back_is_seen(tmp_path, path, watch):
         assert attempts(inbox.get(timeout=10)) == 6
     finally:
         watcher.stop()
+
+
+def test_other_files_that_change_all_the_time_do_not_delay_it(path, watch):
+    told = watch()
+    ended = threading.Event()
+
+    def make_noise():
+        while not ended.wait(0.005):
+            (path.parent / "gateway.db-wal").write_text("x")
+
+    noise = threading.Thread(target=make_noise)
+    noise.start()
+    try:
+        replace(path, TEXT.format(file="", value=6))
+        began = time.monotonic()
+        message = told.get(timeout=10)
+        waited = time.monotonic() - began
+    finally:
+        ended.set()
+        noise.join()
+
+    assert attempts(message) == 6
+    assert waited < CAP_SECONDS - 0.2

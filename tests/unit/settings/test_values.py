@@ -304,7 +304,8 @@ class TestPool:
         pool = read(
             '<applicationPool name="Pool" startMode="ondemand" autoStart="False" queueLength="5">',
             '<processModel startupTimeLimit="00:00:10" shutdownTimeLimit="00:00:20" pingingEnabled="FALSE"',
-            ' pingInterval="00:00:05" pingResponseTime="00:01:00" idleTimeout="00:20:00" maxProcesses="1" />',
+            ' pingInterval="00:00:05" pingResponseTime="00:01:00" idleTimeout="00:20:00" maxProcesses="1"',
+            ' spareWorker="false" />',
             '<recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="TRUE">',
             '<periodicRestart time="29:00:00" requests="100" privateMemory="200000"><schedule>',
             '<add value="04:30:00" /><add value="03:00:00" /></schedule></periodicRestart></recycling>',
@@ -325,6 +326,7 @@ class TestPool:
                 "ping_interval": timedelta(seconds=5),
                 "ping_response_time": timedelta(minutes=1),
                 "idle_timeout": timedelta(minutes=20),
+                "spare_worker": False,
                 "max_processes": 1,
             },
             "recycling": {

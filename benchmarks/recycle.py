@@ -1,0 +1,287 @@
+"""What clients notice of recycles, and how soon a saved limit is in force.
+
+    python -m benchmarks.recycle [--recycles 20] [--pause 1.0]
+
+A steady load of 32 connections, half of them kept open, most for small answers and some for 20 MB, while
+workers
+are recycled in several ways. Prints failed requests, recycles really taken, and the slowest answers beside
+those without any recycle. Where gunicorn is installed, its HUP is measured with the same load.
+
+Then: the time from a saved file to the first upgrade that is claimed under the new limit, with and without a
+spare worker, and where it goes.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import http.client
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.pool.events import events_file, read_events
+from gateway.services.catalog.demonstration import make_catalog
+from tests.functional.pool.helpers import ROOT, PoolRunner, eventually, settings_text
+from tests.functional.site import Site
+
+BIG = 20_000_000
+SMALL_CONNECTIONS = 28
+BIG_CONNECTIONS = 4
+THINK_SECONDS = 0.1
+"""Between two requests of a connection: the load is steady, not the most that the machine can bear."""
+
+
+@dataclass
+class Measured:
+    """What the clients saw; durations in seconds."""
+
+    small: list[float] = field(default_factory=list)
+    big: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    pids: set[str] = field(default_factory=set)
+
+
+class Clients:
+    """32 connections, each with a thread of its own."""
+
+    def __init__(self, address: str, big_path: str) -> None:
+        self.measured = Measured()
+        self._address = address
+        self._ended = threading.Event()
+        plan = [("/", self.measured.small, number % 2 == 0) for number in range(SMALL_CONNECTIONS)]
+        plan += [(big_path, self.measured.big, number % 2 == 0) for number in range(BIG_CONNECTIONS)]
+        self._threads = [threading.Thread(target=self._run, args=each) for each in plan]
+
+    def __enter__(self) -> Measured:
+        for thread in self._threads:
+            thread.start()
+        return self.measured
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(timeout=60)
+
+    def _run(self, path: str, durations: list[float], keep: bool) -> None:
+        connection = http.client.HTTPConnection(self._address, timeout=30)
+        pause = THINK_SECONDS if path == "/" else THINK_SECONDS * 10
+        while not self._ended.wait(pause):
+            began = time.monotonic()
+            try:
+                self._ask(connection, path)
+                durations.append(time.monotonic() - began)
+            except (OSError, http.client.HTTPException) as exc:
+                self.measured.failures.append(f"{path} {exc!r}")
+                connection.close()
+            if not keep:
+                connection.close()
+        connection.close()
+
+    def _ask(self, connection: http.client.HTTPConnection, path: str) -> None:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200 or (path != "/" and len(body) != BIG):
+            raise http.client.HTTPException(f"answered {response.status} with {len(body)} bytes")
+
+
+def report(name: str, wanted: int, taken: int, measured: Measured) -> None:
+    small, big = measured.small, measured.big
+    print(
+        f"{name:<34} taken {taken:>3}/{wanted:<3} requests {len(small) + len(big):>6} "
+        f"failed {len(measured.failures):>3}  small ms: median {1000 * statistics.median(small):5.1f} "
+        f"slowest {1000 * max(small):6.1f}  20 MB ms: median {1000 * statistics.median(big):6.1f} "
+        f"slowest {1000 * max(big):6.1f}",
+        flush=True,
+    )
+    for failure in measured.failures[:3]:
+        print(f"    {failure}")
+
+
+@contextlib.contextmanager
+def running_pool(**values: Any) -> Iterator[PoolRunner]:
+    with tempfile.TemporaryDirectory() as folder:
+        runner = PoolRunner(Path(folder))
+        runner.settings(**values)
+        try:
+            yield runner.start()
+        finally:
+            runner.end()
+
+
+def measure_pool(
+    name: str, count: int, pause: float, act: Callable[[PoolRunner, int], None], **values: Any
+) -> None:
+    with running_pool(**values) as pool:
+        time.sleep(2)
+        with Clients(pool.url.removeprefix("http://"), f"/big?size={BIG}") as measured:
+            for number in range(count):
+                time.sleep(pause)
+                act(pool, number)
+            time.sleep(1)
+            taken = pool.until_status("no change", lambda s: not s["starting_pid"], seconds=30)["recycles"]
+        report(name, count, taken, measured)
+
+
+def on_demand(pool: PoolRunner, _: int) -> None:
+    pool.recycle()
+
+
+def by_file(pool: PoolRunner, number: int) -> None:
+    limit = 20 + number
+    pool.settings(limit=limit)
+    pool.until_status("the limit", lambda s: s["limit"] == limit, seconds=30)
+
+
+def by_file_apart(pool: PoolRunner, number: int) -> None:
+    limit = 20 + number
+    pool.write(settings_text(limit=limit, recycling='disallowOverlappingRotation="true"'))
+    pool.until_status("the limit", lambda s: s["limit"] == limit, seconds=30)
+
+
+def measure_gunicorn(count: int, pause: float) -> None:
+    gunicorn = shutil.which("gunicorn", path=str(Path(sys.executable).parent))
+    if gunicorn is None:
+        print("gunicorn is not installed: not compared")
+        return
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [gunicorn, "-k", "gthread", "--threads", "6", "-b", address, "benchmarks.peer:application"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: is_listening(address), what="gunicorn")
+        with Clients(address, "/big") as measured:
+            for _ in range(count):
+                time.sleep(pause)
+                process.send_signal(signal.SIGHUP)
+            time.sleep(2)
+        report("gunicorn, HUP", count, count, measured)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def is_listening(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
+
+
+def measure_limit(count: int, *, spare: bool) -> None:
+    """With upgrades that take long, each higher limit lets exactly one more start: when it is claimed."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        place = Path(folder)
+        limit = "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES"
+        site = Site(
+            place, f"sqlite:///{place}/gateway.db", **{limit: "1", "SIMULATOR_LATENCY_SECONDS": "3600"}
+        )
+        site.save_settings()
+        if not spare:
+            site.pool("set", "processModel.spareWorker", "false")
+        catalog = make_catalog(customers=8 * count + 40)
+        key = site.install(catalog)
+        site.start()
+        try:
+            schedule_all(site, key)
+            print_spans(
+                f"saved file to first claim, {'with' if spare else 'without'} spare",
+                [one_limit(site, number + 2, spare=spare) for number in range(count)],
+            )
+        finally:
+            kill_everything(site)
+            site.close()
+
+
+def kill_everything(site: Site) -> None:
+    """Upgrades of an hour are under way: nobody waits for them."""
+    status = site.status()
+    site.kill_pool()
+    for pid in (status["worker_pid"], status["simulator_pid"], status["spare_pid"], *status["leaving_pids"]):
+        with contextlib.suppress(TypeError, ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def schedule_all(site: Site, key: str) -> None:
+    api = site.api(key)
+    # An upgrade of a legacy offer is one long call; it would be waited for when work is handed over.
+    plans = [plan["id"] for plan in api.every("service-plans") if "legacy" not in plan["id"]]
+    for plan in plans:
+        ids = [each["id"] for each in api.every("subscriptions", service_plan=plan)]
+        targets = api.get(f"service-plans/{plan}/upgrade-targets")["items"]
+        if ids and targets:
+            body = {
+                "subscription_ids": ids,
+                "target_service_plan_id": targets[0]["id"],
+                "only_eligible": True,
+            }
+            api.post("upgrade-batches", body)
+    api.close()
+    eventually(lambda: in_progress(site) == 1, what="the first upgrade")
+
+
+def in_progress(site: Site) -> int:
+    with contextlib.closing(sqlite3.connect(site.folder / "gateway.db")) as connection:
+        found = connection.execute("SELECT count(*) FROM upgrade WHERE status = 'in_progress'").fetchone()
+        return int(found[0])
+
+
+def one_limit(site: Site, limit: int, *, spare: bool) -> list[float]:
+    """Return seconds: to the recycle's begin, to its end, to the claim, in all."""
+    time.sleep(4 if spare else 1.5)
+    text = site.config.read_text().replace(
+        f'SIMULTANEOUS_UPGRADES" value="{limit - 1}"', f'SIMULTANEOUS_UPGRADES" value="{limit}"'
+    )
+    saved = time.time()
+    site.save_text(text)
+    eventually(lambda: in_progress(site) == limit, what=f"limit {limit} in force", seconds=30)
+    claimed = time.time()
+    events = read_events(events_file(site.var), 50)
+    began, serves = (
+        next(event_time(e) for e in reversed(events) if e["id"] == number) for number in (5080, 9012)
+    )
+    return [began - saved, serves - began, claimed - serves, claimed - saved]
+
+
+def event_time(event: dict[str, Any]) -> float:
+    return dt.datetime.fromisoformat(event["at"]).timestamp()
+
+
+def print_spans(name: str, rows: list[list[float]]) -> None:
+    parts = ("settling and checking", "start, proof, switch", "until claimed", "in all")
+    for part, column in zip(parts, zip(*rows, strict=True), strict=True):
+        print(f"{name}: {part:<22} median {statistics.median(column):6.3f} s  slowest {max(column):6.3f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--recycles", type=int, default=20, help="of each kind")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two of them")
+    chosen = parser.parse_args()
+    count, pause = chosen.recycles, chosen.pause
+    measure_pool("no recycle", 0, 0, on_demand)
+    measure_pool("on demand", count, pause, on_demand)
+    measure_pool("changed file", count, pause, by_file)
+    measure_pool("changed file, without overlap", count, pause, by_file_apart)
+    measure_gunicorn(count, pause)
+    measure_limit(min(count, 10), spare=True)
+    measure_limit(min(count, 10), spare=False)
+
+
+if __name__ == "__main__":
+    main()

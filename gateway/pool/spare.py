@@ -1,0 +1,122 @@
+"""A spare worker: its imports are done, and it waits for the values to run with."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import gateway
+from gateway.pool.event_kinds import SPARE_LOST
+from gateway.pool.events import EventLog
+from gateway.pool.memory import free_memory
+from gateway.pool.surroundings import exit_text
+from gateway.pool.timers import Timer, Timers
+from gateway.pool.workers import Worker
+
+log = logging.getLogger(__name__)
+
+FREE_MEMORY_NEEDED = 512 * 1024
+"""In KB; with less left the machine has better use for it than a worker that waits."""
+
+PAUSE_SECONDS = 0.5
+"""After a change of workers the new one is given a moment for itself."""
+
+RETRY_SECONDS = 60.0
+"""Before another one is made in place of one that ended, or where memory was short."""
+
+
+def code_stamp() -> frozenset[tuple[str, int]]:
+    """Return what differs once the program was updated: a spare with the old code is of no use then.
+
+    It covers the gateway's own files, and the folders into which packages are installed.
+    """
+    own = Path(gateway.__file__).parent.rglob("*.py")
+    found = set()
+    for path in (*own, *(Path(entry or ".") for entry in sys.path)):
+        try:
+            found.add((str(path), path.stat().st_mtime_ns))
+        except OSError:
+            continue
+    return frozenset(found)
+
+
+class SpareWorker:
+    """At most one spare; all methods are for the supervisor's loop."""
+
+    def __init__(
+        self,
+        spawn: Callable[[], Worker],
+        timers: Timers,
+        events: EventLog,
+        free: Callable[[], int | None] = free_memory,
+        stamp: Callable[[], frozenset[tuple[str, int]]] = code_stamp,
+    ) -> None:
+        self._spawn = spawn
+        self._timers = timers
+        self._events = events
+        self._free = free
+        self._stamp = stamp
+        self._made_from: frozenset[tuple[str, int]] = frozenset()
+        self._worker: Worker | None = None
+        self._pause: Timer | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None without a spare."""
+        return self._worker.pid if self._worker else None
+
+    def keep(self, wanted: bool) -> None:
+        """Have one soon, or none any more."""
+        if not wanted:
+            self.dismiss()
+        elif self._worker is None and self._pause is None:
+            self._pause = self._timers.after(PAUSE_SECONDS, self._make)
+
+    def take(self) -> Worker | None:
+        """Return the spare, which belongs to the caller then; None if there is none of use."""
+        worker, self._worker = self._worker, None
+        if worker is not None and self._stamp() != self._made_from:
+            log.info("Spare worker ended: pid=%s reason=%s", worker.pid, "the program was updated")
+            worker.kill()
+            return None
+        return worker
+
+    def dismiss(self) -> None:
+        """End it, for it is not wanted any more."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker = None
+
+    def on_exit(self, serial: int, code: int) -> None:
+        """A worker process ended, perhaps this one."""
+        if self._worker is not None and self._worker.serial == serial:
+            self._events.add(SPARE_LOST, pid=self._worker.pid, reason=exit_text(code))
+            self._worker = None
+            self._rest()
+
+    def _make(self) -> None:
+        self._pause = None
+        free = self._free()
+        if free is not None and free < FREE_MEMORY_NEEDED:
+            log.info("No spare worker: free_memory=%s KB needed=%s KB", free, FREE_MEMORY_NEEDED)
+            self._rest()
+            return
+        self._made_from = self._stamp()
+        try:
+            self._worker = self._spawn()
+        except OSError as exc:
+            log.warning("Spare worker not started: error=%s", exc)
+            self._rest()
+            return
+        self._worker.was_spare = True
+
+    def _rest(self) -> None:
+        self._pause = self._timers.after(RETRY_SECONDS, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._pause = None

@@ -1,0 +1,107 @@
+"""The spare worker: when there is one, and when it is of use."""
+
+import pytest
+
+from gateway.pool.events import EventLog
+from gateway.pool.spare import FREE_MEMORY_NEEDED, PAUSE_SECONDS, RETRY_SECONDS, SpareWorker, code_stamp
+from gateway.pool.timers import Timers
+from tests.unit.pool.helpers import Clock, FakeWorker, settings
+
+
+class Spares:
+    def __init__(self, folder):
+        self.clock = Clock()
+        self.timers = Timers(self.clock)
+        self.events = EventLog(folder / "events.jsonl")
+        self.made: list[FakeWorker] = []
+        self.free: int | None = None
+        self.stamp = frozenset({("a.py", 1)})
+        self.cannot = False
+        self._settings = settings(folder)
+        self.spare = SpareWorker(
+            self._spawn, self.timers, self.events, free=lambda: self.free, stamp=lambda: self.stamp
+        )
+
+    def _spawn(self):
+        if self.cannot:
+            raise OSError("no more processes")
+        self.made.append(FakeWorker(len(self.made) + 1, self._settings))
+        return self.made[-1]
+
+    def keep(self, seconds=PAUSE_SECONDS):
+        self.spare.keep(True)
+        self.clock.now += seconds
+        self.timers.run_due()
+
+
+@pytest.fixture
+def spares(tmp_path):
+    return Spares(tmp_path)
+
+
+def test_one_is_made_and_taken_once(spares):
+    spares.keep()
+    spares.keep()
+
+    worker = spares.spare.take()
+
+    assert spares.made == [worker]
+    assert worker.was_spare
+    assert spares.spare.take() is None
+    spares.keep()
+    assert len(spares.made) == 2
+
+
+def test_one_that_is_not_wanted_any_more_is_ended(spares):
+    spares.keep()
+
+    spares.spare.keep(False)
+
+    assert spares.made[0].killed
+    assert spares.spare.take() is None
+
+
+def test_one_with_old_code_is_of_no_use(spares):
+    spares.keep()
+    spares.stamp = frozenset({("a.py", 2)})
+
+    assert spares.spare.take() is None
+    assert spares.made[0].killed
+
+
+@pytest.mark.parametrize(("free", "made"), [(FREE_MEMORY_NEEDED - 1, 0), (FREE_MEMORY_NEEDED, 1), (None, 1)])
+def test_there_is_none_where_memory_is_short(spares, free, made):
+    spares.free = free
+
+    spares.keep()
+
+    assert len(spares.made) == made
+
+
+def test_one_that_ends_is_replaced_after_a_while_and_told(spares):
+    spares.keep()
+
+    spares.spare.on_exit(1, -9)
+    spares.keep()
+    assert len(spares.made) == 1
+    assert spares.events.recent(1)[0]["reason"] == "ended by signal 9"
+
+    spares.keep(RETRY_SECONDS)
+    spares.keep()
+    assert len(spares.made) == 2
+
+
+def test_a_process_that_cannot_be_started_is_tried_later(spares):
+    spares.cannot = True
+    spares.keep()
+    spares.cannot = False
+
+    spares.keep(RETRY_SECONDS)
+    spares.keep()
+
+    assert len(spares.made) == 1
+
+
+def test_the_stamp_is_the_same_for_the_same_code():
+    assert code_stamp() == code_stamp()
+    assert any(path.endswith("spare.py") for path, _ in code_stamp())
