@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class Panels:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    if EXECUTABLE is None and "CI" in os.environ:
+        pytest.fail("CI skips nothing; expected Chromium on the PATH")
     if EXECUTABLE is None:
         pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:

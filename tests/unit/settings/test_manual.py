@@ -56,7 +56,7 @@ def rows_of(model: type[BaseModel]) -> list[list[str]]:
 
 
 def rows_in_manual(heading: str) -> list[list[str]]:
-    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
     section = text.partition(f"# {heading}\n")[2].partition("\n#")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line[2:-2].split(" | ")] for line in lines[2:]]
