@@ -23,6 +23,8 @@ FREE_MEMORY_NEEDED = 512 * 1024
 PAUSE_SECONDS = 0.5
 """After a change of workers the new one is given a moment for itself."""
 
+PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+
 RETRY_SECONDS = 60.0
 """Before another one is made in place of one that ended, or where memory was short."""
 
@@ -30,11 +32,13 @@ RETRY_SECONDS = 60.0
 def code_stamp() -> frozenset[tuple[str, int]]:
     """Return what differs once the program was updated: a spare with the old code is of no use then.
 
-    It covers the gateway's own files, and the folders into which packages are installed.
+    It covers the gateway's own files, and the folders into which packages are installed. Other folders of the
+    path do not count: one of them holds Settings.config, and an editor's save is what the spare is for.
     """
     own = Path(gateway.__file__).parent.rglob("*.py")
+    installed = (path for path in map(Path, sys.path) if path.name in PACKAGE_FOLDERS)
     found = set()
-    for path in (*own, *(Path(entry or ".") for entry in sys.path)):
+    for path in (*own, *installed):
         try:
             found.add((str(path), path.stat().st_mtime_ns))
         except OSError:

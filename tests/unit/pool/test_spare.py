@@ -1,5 +1,8 @@
 """The spare worker: when there is one, and when it is of use."""
 
+import os
+import sys
+
 import pytest
 
 from gateway.pool.events import EventLog
@@ -105,3 +108,16 @@ def test_a_process_that_cannot_be_started_is_tried_later(spares):
 def test_the_stamp_is_the_same_for_the_same_code():
     assert code_stamp() == code_stamp()
     assert any(path.endswith("spare.py") for path, _ in code_stamp())
+
+
+def test_a_file_saved_beside_the_program_does_not_change_the_stamp(tmp_path, monkeypatch):
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(packages)])
+    before = code_stamp()
+
+    os.utime(tmp_path, (1, 1))
+    assert code_stamp() == before
+
+    os.utime(packages, (1, 1))
+    assert code_stamp() != before
