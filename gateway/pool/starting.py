@@ -27,7 +27,7 @@ def run_pool(config: Path, var: Path, ini: Path, listen: str | None) -> int:
     :raises PoolError: if the folder or the address is taken
     """
     # Read before the settings, so that a change in between is seen.
-    known = take_snapshot(current_files(config))
+    known = take_snapshot(current_files(config.absolute()))  # As the watcher names them.
     try:
         settings = load_settings(config)
     except SettingsError as exc:
