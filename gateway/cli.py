@@ -70,14 +70,18 @@ class Site:
     def database(self) -> Iterator[Database]:
         """The database with the schema that this program needs.
 
-        :raises DatabaseNotReadyError: if `gateway init` has not been run
+        :raises DatabaseNotReadyError: if `gateway init` has not been run, or that of a newer program
         """
-        from gateway.migrations import current_revision, newest_revision
+        from gateway.migrations import current_revision, is_known, newest_revision
 
         if self.database_file is not None and not self.database_file.exists():
             raise DatabaseNotReadyError(f"database {self.database_file} does not exist; run: gateway init")
         with self.any_database() as database:
             current, newest = current_revision(database), newest_revision()
+            if not is_known(current):
+                raise DatabaseNotReadyError(
+                    f"database has {current}, which is newer than {newest}; update this program"
+                )
             if current != newest:
                 found = current or "no schema"
                 raise DatabaseNotReadyError(f"database has {found}, expected {newest}; run: gateway init")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -31,14 +32,27 @@ from sqlalchemy.pool import ConnectionPoolEntry
 SQLITE_ARGUMENTS = {"timeout": 60}
 """Seconds that a transaction waits for another process to finish writing."""
 
-POSTGRESQL_ARGUMENTS = {"options": "-c plan_cache_mode=force_custom_plan"}
-"""A plan made while a table was small, and kept, would read all of it later on."""
+POSTGRESQL_ARGUMENTS: dict[str, str | int] = {
+    "application_name": "office365-gateway",
+    # A plan made while a table was small, and kept, would read all of it later on.
+    "options": "-c plan_cache_mode=force_custom_plan",
+    # A server that vanished without a word is given up in half a minute, not in TCP's quarter of an hour.
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Parameters of libpq; what the URL gives wins."""
 
 MONEY_SCALE = Decimal(10_000)
 """Prices are kept as whole ten-thousandths, since SQLite has no decimal numbers."""
 
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
-"""What a database raises that cannot be reached, is full, or has no connection to spare: try again later."""
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+"""What a database raises that cannot be reached, is full, or has no connection to spare: try again later.
+
+An internal error is what a PostgreSQL says that only reads, since another one has become the primary.
+"""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -116,7 +130,7 @@ class Database:
             max_overflow=10,
             pool_timeout=60,
             pool_pre_ping=not self.is_sqlite,
-            connect_args=SQLITE_ARGUMENTS if self.is_sqlite else POSTGRESQL_ARGUMENTS,
+            connect_args=SQLITE_ARGUMENTS if self.is_sqlite else _unless_given(self.url),
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
@@ -151,12 +165,31 @@ class Database:
         self.engine.dispose()
 
 
+def _unless_given(url: URL) -> dict[str, str | int]:
+    return {name: value for name, value in POSTGRESQL_ARGUMENTS.items() if name not in url.query}
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # Transactions begin when we say so, not when the driver guesses.
     cursor = connection.cursor()
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
+    _switch_to_wal(cursor)
+    for pragma in ("foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Of two processes that open a new file at once, SQLite lets one fail here instead of wait."""
+    deadline = time.monotonic() + SQLITE_ARGUMENTS["timeout"]
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,28 +6,62 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
 
 from gateway.db import Database
+from gateway.errors import GatewayError
 
 LOCATION = "gateway:migrations"
 
+MIGRATION_LOCK = 0x0365_0002
+"""Advisory lock of PostgreSQL: of several nodes that start at once one migrates, and the others wait."""
 
-def migrate(database: Database) -> None:
-    """Bring the schema to the newest revision, in one transaction; an up-to-date one is left alone."""
+
+class NewerSchemaError(GatewayError):
+    """A newer program has been at the database; going back is not possible."""
+
+    code = "newer_schema"
+
+
+def migrate(database: Database, revision: str = "head") -> str | None:
+    """Bring the schema to a revision, in one transaction; an up-to-date one is left alone.
+
+    Whoever else migrates the same database meanwhile is waited for: what they did is not done again.
+
+    :returns: the revision that was found, None in an empty database
+    :raises NewerSchemaError: if the database has a revision that this program does not know
+    """
     with database.write_session() as session, session.begin():
+        connection = session.connection()  # On SQLite this takes the write lock.
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        found = _revision_of(connection)
+        if not is_known(found):
+            raise NewerSchemaError(f"database has schema {found}, which is newer than {newest_revision()}")
         config = _config()
-        config.attributes["connection"] = session.connection()
-        command.upgrade(config, "head")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    return found
 
 
 def newest_revision() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def is_known(revision: str | None) -> bool:
+    """Whether this program has the migration; what it does not have comes from a newer one."""
+    known = ScriptDirectory.from_config(_config()).walk_revisions()
+    return revision is None or revision in {each.revision for each in known}
+
+
 def current_revision(database: Database) -> str | None:
     """The revision that the database is at; None when it has no schema yet."""
     with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision_of(connection)
+
+
+def _revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

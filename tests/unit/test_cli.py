@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
 
 from gateway.cli import main
 from gateway.models import Account, Role
@@ -66,6 +67,15 @@ class TestInit:
 
         assert result.exit_code == 1
         assert "run: gateway init" in result.stderr
+
+    def test_one_of_a_newer_program_is_not_gone_back_with(self, gateway, database):
+        with database.write() as session:
+            session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+        for command in (["init"], ["api-key", "list"]):
+            result = gateway(*command)
+            assert result.exit_code == 1
+            assert "9999, which is newer than" in result.stderr
 
     def test_a_database_that_does_not_answer_is_named_without_its_password(self, tmp_path):
         url = f"postgresql+psycopg://gateway:secret@/gateway?host={tmp_path}&connect_timeout=2"

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "logs": set(),
     "db": {"errors"},
     "settings": LEAVES,
-    "migrations": {"db"},
+    "migrations": {"db", "errors"},
     "models": {"db"},
     "partner_center": set(),
     "simulator": set(),  # Code shared with the client would share its mistakes.

@@ -1,4 +1,7 @@
+import multiprocessing
 import re
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -6,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from gateway.db import Base, Database
-from gateway.migrations import current_revision, migrate, newest_revision
+from gateway.migrations import NewerSchemaError, current_revision, migrate, newest_revision
 from gateway.models import Account
 from tests.databases import sqlite_url
 
@@ -68,6 +71,30 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(empty_database):
     assert inspect(empty_database.engine).get_table_names() == ["subscription"]
 
 
+@pytest.mark.parametrize("old", [None, "0001"])
+def test_nodes_that_start_at_once_migrate_once(empty_database, old):
+    if old:
+        migrate(empty_database, old)
+    url = empty_database.url.render_as_string(hide_password=False)
+    empty_database.close()
+
+    found = migrate_in_processes(url, 3)
+
+    assert sorted(found, key=str) == sorted([old, newest_revision(), newest_revision()], key=str)
+    assert current_revision(empty_database) == newest_revision()
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(empty_database):
+    migrate(empty_database)
+    with empty_database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(NewerSchemaError, match="9999, which is newer than"):
+        migrate(empty_database)
+
+    assert current_revision(empty_database) == "9999"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database(request, tmp_path):
     if request.param == "sqlite":
@@ -94,3 +121,21 @@ def states(index):
     """The statuses that the condition of a partial index names."""
     condition = next(v for k, v in index["dialect_options"].items() if k.endswith("_where"))
     return set(re.findall(r"'(\w+)'", str(condition)))
+
+
+def migrate_in_processes(url, count):
+    """What each of so many processes found that set out at the same moment."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(count)
+    with ProcessPoolExecutor(count, context, initializer=keep, initargs=[barrier]) as processes:
+        return list(processes.map(migrate_with_others, [url] * count))
+
+
+def keep(barrier):
+    globals()["all_ready"] = barrier
+
+
+def migrate_with_others(url):
+    with closing(Database(url)) as database:
+        globals()["all_ready"].wait(60)
+        return migrate(database)

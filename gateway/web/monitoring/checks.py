@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.db import Database, utcnow
-from gateway.migrations import current_revision, newest_revision
+from gateway.migrations import current_revision, is_known, newest_revision
 from gateway.settings import GatewaySettings
 from gateway.web.registry import Background, Clients
 
@@ -83,7 +83,8 @@ class Checks:
             return self._datastore("schema", "revision", "the database cannot be reached")
         if current == newest:
             return self._datastore("schema", "revision", value=current)
-        problem = f"the schema is at revision {current}, expected {newest}; run `gateway init`"
+        remedy = "run `gateway init`" if is_known(current) else "update this program"
+        problem = f"the schema is at revision {current}, expected {newest}; {remedy}"
         return self._datastore("schema", "revision", problem, current)
 
     def draining(self) -> Finding:
