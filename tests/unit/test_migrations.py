@@ -127,7 +127,7 @@ def migrate_in_processes(url, count):
     """What each of so many processes found that set out at the same moment."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(count)
-    with ProcessPoolExecutor(count, context, initializer=keep, initargs=[barrier]) as processes:
+    with ProcessPoolExecutor(count, context, initializer=keep, initargs=(barrier,)) as processes:
         return list(processes.map(migrate_with_others, [url] * count))
 
 
