@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gateway.services.catalog.demonstration import make_catalog
+from tests.browser.scenery import Scenery, put_up
+from tests.browser.visiting import Visitors
 from tests.databases import sqlite_url
 from tests.functional.site import Site
 
@@ -77,3 +79,16 @@ def open_page(chromium, panels) -> Iterator[object]:
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture(scope="session")
+def scenery(tmp_path_factory) -> Iterator[Scenery]:
+    with put_up(tmp_path_factory.mktemp("scenery")) as scenery:
+        yield scenery
+
+
+@pytest.fixture(scope="session")
+def visitors(chromium, scenery) -> Iterator[Visitors]:
+    visitors = Visitors(chromium, scenery)
+    yield visitors
+    visitors.close()

@@ -1,0 +1,189 @@
+"""Every page of the panels, in the states that matter, for tests of the look and for pictures.
+
+A screen that is missing here makes a test fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page
+
+PLANS = "/provider/services/applications/aps-connectors/office-365/instances/office365/service-plans"
+BASIC = f"{PLANS}/m365-business-basic"
+RESELLER_PLANS = "/reseller/customer-cp/office-365/service-plans"
+RESELLER_BASIC = f"{RESELLER_PLANS}/m365-business-basic-reseller-1"
+STANDARD, RESELLER_STANDARD = "m365-business-standard", "m365-business-standard-reseller-1"
+
+Act = Callable[[Page], None]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page in one state."""
+
+    name: str
+    """Also that of its picture."""
+    path: str
+    login: str | None = "provider"
+    """Nobody is signed in where it is None."""
+    act: Act | None = None
+    """What has to be done on the page first."""
+    site: str = "full"
+    status: int = 200
+
+
+def press(name: str) -> Act:
+    def act(page: Page) -> None:
+        page.get_by_role("button", name=name, exact=True).click()
+
+    return act
+
+
+def _fail_to_sign_in(page: Page) -> None:
+    page.get_by_label("Login").fill("provider")
+    page.get_by_label("Password").fill("not the password")
+    press("Sign in")(page)
+    page.get_by_role("alert").wait_for()
+
+
+def _mistype_the_password(page: Page) -> None:
+    page.get_by_label("Present password").fill("not the password")
+    for field in page.get_by_label("New password").all():
+        field.fill("a long enough phrase")
+    press("Change password")(page)
+    page.get_by_role("alert").wait_for()
+
+
+def _open_the_menu(page: Page) -> None:
+    page.locator("details.menu summary").click()
+
+
+def _select_some(page: Page) -> None:
+    for box in page.locator("input[name=s]").all()[:3]:
+        box.check()
+
+
+def _cancel_what_is_not_pending(page: Page) -> None:
+    page.locator("input[name=s]").first.check()
+    press("Cancel Upgrade")(page)
+    page.locator(".message").wait_for()
+
+
+def _lose_the_token(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('[name=csrf]').forEach(each => each.value = 'old')")
+    press("Refresh Statuses")(page)
+
+
+SIGN_IN = (
+    Shown("sign-in", "/sign-in", None),
+    Shown("sign-in-refused", "/sign-in", None, _fail_to_sign_in),
+)
+ACCOUNT = (
+    Shown("account", "/account"),
+    Shown("account-refused", "/account", "harbour", _mistype_the_password),
+    Shown("account-menu", "/account", "provider", _open_the_menu),
+)
+
+PAGES: dict[str, tuple[Shown, ...]] = {
+    "session.sign_in": SIGN_IN,
+    "session.account": ACCOUNT,
+    "provider.services": (Shown("services", "/provider/services"),),
+    "provider.applications": (Shown("applications", "/provider/services/applications"),),
+    "provider.aps_connectors": (Shown("aps-connectors", "/provider/services/applications/aps-connectors"),),
+    "provider.package": (Shown("package", "/provider/services/applications/aps-connectors/office-365"),),
+    "provider.instances": (
+        Shown("instances", PLANS.rpartition("/office365/")[0]),
+        Shown("instances-empty", PLANS.rpartition("/office365/")[0], site="empty"),
+    ),
+    "provider.instance": (
+        Shown("instance", PLANS.rpartition("/")[0]),
+        Shown("instance-not-configured", PLANS.rpartition("/office365/")[0] + "/europe"),
+    ),
+    "provider.plans": (
+        Shown("plans", PLANS),
+        Shown("plans-empty", PLANS.replace("/office365/", "/europe/")),
+        Shown("plan-not-found", f"{PLANS}/no-such", status=404),
+    ),
+    "provider.plan": (
+        Shown("plan", BASIC),
+        Shown("plan-selected", BASIC, act=_select_some),
+        Shown("plan-message", BASIC, act=_cancel_what_is_not_pending),
+        Shown("plan-no-match", f"{BASIC}?text=nobody&status=active"),
+        Shown("plan-empty", f"{PLANS}/o365-e1-and-e3"),
+        Shown("plan-read-only", BASIC, "auditor"),
+        Shown("plan-management", f"{PLANS}/customer-management"),
+        Shown("form-out-of-date", BASIC, act=_lose_the_token),
+    ),
+    "provider.target": (
+        Shown("upgrade-target", f"{BASIC}/upgrade-subscriptions?all=1"),
+        Shown("upgrade-target-none", f"{PLANS}/o365-e5/upgrade-subscriptions?all=1"),
+        Shown("upgrade-forbidden", f"{BASIC}/upgrade-subscriptions?all=1", "auditor", status=403),
+    ),
+    "provider.preview": (
+        Shown("upgrade-preview-refused", f"{BASIC}/upgrade-subscriptions/preview?all=1&target={STANDARD}"),
+        Shown(
+            "upgrade-preview",
+            f"{BASIC}/upgrade-subscriptions/preview?all=1&target={STANDARD}&only_eligible=1",
+        ),
+    ),
+    "provider.batches": (
+        Shown("batches", "/provider/upgrade-batches"),
+        Shown("batches-empty", "/provider/upgrade-batches", site="empty"),
+    ),
+    "provider.batch": (
+        Shown("batch", "/provider/upgrade-batches/2"),
+        Shown("batch-failed", "/provider/upgrade-batches/2?upgrade_status=failed"),
+        Shown("batch-ended", "/provider/upgrade-batches/1"),
+    ),
+    "provider.upgrade": (
+        Shown("upgrade-failed", "/provider/upgrades/{failed}"),
+        Shown("upgrade-in-progress", "/provider/upgrades/{in_progress}"),
+        Shown("upgrade-completed", "/provider/upgrades/{completed_with_warnings}"),
+        Shown("upgrade-pending", "/provider/upgrades/{pending}"),
+    ),
+    "reseller.customer_cp": (Shown("reseller-customer-cp", "/reseller/customer-cp", "harbour"),),
+    "reseller.office365": (
+        Shown("reseller-office-365", "/reseller/customer-cp/office-365", "harbour"),
+        Shown("reseller-office-365-missing", "/reseller/customer-cp/office-365", "lantern"),
+        Shown("reseller-office-365-new", "/reseller/customer-cp/office-365", "newcomer"),
+    ),
+    "reseller.plans": (Shown("reseller-plans", RESELLER_PLANS, "harbour"),),
+    "reseller.plan": (
+        Shown("reseller-plan", RESELLER_BASIC, "harbour"),
+        Shown("reseller-plan-forbidden", f"{RESELLER_PLANS}/o365-e1-reseller-4", "lantern", status=403),
+    ),
+    "reseller.target": (
+        Shown("reseller-upgrade-target", f"{RESELLER_BASIC}/upgrade-subscriptions?all=1", "harbour"),
+    ),
+    "reseller.preview": (
+        Shown(
+            "reseller-upgrade-preview",
+            f"{RESELLER_BASIC}/upgrade-subscriptions/preview?all=1&target={RESELLER_STANDARD}",
+            "harbour",
+        ),
+    ),
+    "reseller.batches": (Shown("reseller-batches", "/reseller/upgrade-batches", "harbour"),),
+    "reseller.batch": (Shown("reseller-batch", "/reseller/upgrade-batches/3", "harbour"),),
+    "reseller.upgrade": (Shown("reseller-upgrade", "/reseller/upgrades/{reseller_failed}", "harbour"),),
+}
+"""By route."""
+
+ELSEWHERE = (
+    Shown("not-found", "/provider/no-such-page", status=404),
+    Shown("not-found-signed-out", "/provider/no-such-page", None, status=404),
+    Shown("database-away", "/provider/services", site="broken", status=503),
+)
+"""What is at no address."""
+
+NO_PAGES = frozenset(
+    f"{area}.{name}"
+    for area in ("provider", "reseller")
+    for name in ("home", "plan_csv", "batch_csv", "batch_live")
+)
+"""Routes that answer with a redirection, a file or what a script asks for."""
+
+
+def every_page() -> tuple[Shown, ...]:
+    return (*(shown for pages in PAGES.values() for shown in pages), *ELSEWHERE)
