@@ -30,6 +30,8 @@ class User(Base):
     role: Mapped[Role]
     password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    disabled_at: Mapped[datetime | None]
+    """Since then nobody signs in with this login."""
 
     account: Mapped[Account] = relationship()
 
@@ -52,15 +54,24 @@ class AuditEntry(Base):
     """What a person did that somebody may ask about later; it is never changed."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (Index("ix_audit_entry_account_id_id", "account_id", "id"),)
+    __table_args__ = (
+        Index("ix_audit_entry_account_id_id", "account_id", "id"),
+        Index("ix_audit_entry_action_id", "action", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(default=utcnow)
     account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
-    """None where nobody knows whose it is, such as a sign-in with an unknown login."""
+    """Whom it concerns, which is who may read it; None for the provider alone, such as an unknown login."""
+    actor_account_id: Mapped[str | None] = mapped_column(String(100))
+    """Whose person or program the actor is; None where nobody knows, and for the command line."""
     actor: Mapped[str] = mapped_column(String(200))
     action: Mapped[str] = mapped_column(String(60))
     """Stable, such as `signed_in`."""
+    subject: Mapped[str | None] = mapped_column(String(200))
+    """The thing concerned, in words, such as `user anna` or `batch 12`."""
+    detail: Mapped[str | None] = mapped_column(Text)
+    """What happened to it, in words; never a secret."""
     address: Mapped[str | None] = mapped_column(String(64))
 
 

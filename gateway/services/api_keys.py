@@ -14,6 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from gateway.models import APIKey, Role
+from gateway.services.audit import Audit, AuditAction
+from gateway.services.caller import COMMAND_LINE, Actor
 from gateway.services.errors import InvalidRequestError, NotFoundError
 from gateway.services.vendors import get_one_vendor
 
@@ -37,9 +39,12 @@ class APIKeys:
     def __init__(self, db: Session) -> None:
         self._db = db
 
-    def create(self, account_id: str, name: str, role: Role, now: datetime) -> tuple[APIKey, str]:
+    def create(
+        self, account_id: str, name: str, role: Role, now: datetime, *, by: Actor = COMMAND_LINE
+    ) -> tuple[APIKey, str]:
         """Return the row and the key, `o365gw_PREFIX_SECRET`, which nobody can find out afterwards.
 
+        :param by: who creates it, for the audit log
         :raises AccountNotFoundError: if there is no such account
         :raises AccountNotAllowedError: if it is a customer
         :raises InvalidRequestError: if the name is empty or too long
@@ -54,6 +59,7 @@ class APIKeys:
         )
         self._db.add(key)
         self._db.flush()
+        self._record(AuditAction.API_KEY_CREATED, key, by, now)
         log.info("API key created: prefix=%s account=%s role=%s", prefix, account_id, role.value)
         return key, text
 
@@ -71,7 +77,7 @@ class APIKeys:
             return None
         return key if hmac.compare_digest(key.key_hash, _digest(text)) else None
 
-    def revoke(self, prefix: str, now: datetime) -> APIKey:
+    def revoke(self, prefix: str, now: datetime, *, by: Actor = COMMAND_LINE) -> APIKey:
         """Refuse the key from now on; one that was revoked before stays so.
 
         :raises APIKeyNotFoundError: if there is no such key
@@ -81,6 +87,7 @@ class APIKeys:
             raise APIKeyNotFoundError([prefix])
         if key.revoked_at is None:
             key.revoked_at = now
+            self._record(AuditAction.API_KEY_REVOKED, key, by, now)
             log.info("API key revoked: prefix=%s account=%s", prefix, key.account_id)
         return key
 
@@ -90,6 +97,12 @@ class APIKeys:
         if account_id is not None:
             query = query.where(APIKey.account_id == account_id)
         return self._db.scalars(query).all()
+
+    def _record(self, action: AuditAction, key: APIKey, by: Actor, now: datetime) -> None:
+        detail = f"{key.name}, role {key.role.value}"
+        Audit(self._db).record(
+            action, by, now, account_id=key.account_id, subject=f"API key {key.prefix}", detail=detail
+        )
 
 
 def _digest(text: str) -> str:

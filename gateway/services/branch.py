@@ -5,12 +5,21 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, exists, select, true
 from sqlalchemy.orm import Session
 
-from gateway.models import Account, AccountType, Role, ServicePlan, Subscription, Upgrade, UpgradeBatch
+from gateway.models import (
+    Account,
+    AccountType,
+    AuditEntry,
+    Role,
+    ServicePlan,
+    Subscription,
+    Upgrade,
+    UpgradeBatch,
+)
 from gateway.services.caller import Caller
 from gateway.services.errors import AccountNotAllowedError
 
 
-def make_caller(db: Session, account: Account, role: Role, name: str) -> Caller:
+def make_caller(db: Session, account: Account, role: Role, name: str, address: str | None = None) -> Caller:
     """Work out what the account sees: the provider everything, a reseller its own branch.
 
     :raises AccountNotAllowedError: if the account is a customer
@@ -26,6 +35,7 @@ def make_caller(db: Session, account: Account, role: Role, name: str) -> Caller:
         role=role,
         name=name,
         vendor_ids=None if is_provider else branch_vendor_ids(db, account.id),
+        address=address,
     )
 
 
@@ -52,6 +62,11 @@ def sees_upgrade(caller: Caller) -> ColumnElement[bool]:
         return true()
     owned = Subscription.id == Upgrade.subscription_id, Subscription.branch_id.in_(caller.vendor_ids)
     return exists(select(Subscription.id).where(*owned).correlate(Upgrade))
+
+
+def sees_audit_entry(caller: Caller) -> ColumnElement[bool]:
+    """The same on `AuditEntry`, which is seen by the vendor whom it concerns and those above."""
+    return true() if caller.vendor_ids is None else AuditEntry.account_id.in_(caller.vendor_ids)
 
 
 def sees_batch(caller: Caller) -> ColumnElement[bool]:

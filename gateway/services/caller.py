@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from gateway.models import AccountType, Role
 
 
+@dataclass(frozen=True)
+class Actor:
+    """Who did something, as the audit log keeps it."""
+
+    name: str
+    account_id: str | None = None
+    address: str | None = None
+    """Where the request came from."""
+
+
+COMMAND_LINE = Actor("command line")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Caller:
     """A user or an API key, as the services see it; made by `gateway.services.branch.make_caller`."""
@@ -18,6 +31,12 @@ class Caller:
     """In words, for `requested_by` and the timeline, such as `API key nightly (o365gw_ab12…)`."""
     vendor_ids: frozenset[str] | None
     """The reseller and all resellers below it; None is the provider, who sees everything."""
+    address: str | None = None
+    """Where the request came from, for the audit log."""
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.name, self.account_id, self.address)
 
     @property
     def is_provider(self) -> bool:

@@ -10,8 +10,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from gateway.models import LIVE, Upgrade, UpgradeStatus
+from gateway.models import LIVE, Upgrade, UpgradeBatch, UpgradeStatus
 from gateway.services.abilities import Abilities
+from gateway.services.audit import Audit, AuditAction
 from gateway.services.caller import Caller
 from gateway.services.events import add_events
 from gateway.services.keys import chunks
@@ -74,6 +75,8 @@ class UpgradeCancellation:
         for which in selection.conditions():
             self._report_others(which, selection, result)
         result.finished -= len(result.canceled)
+        if result.canceled:
+            self._record(result, batch_id, now)
         log.info(
             "Upgrades canceled: count=%s refused=%s account=%s",
             len(result.canceled),
@@ -81,6 +84,19 @@ class UpgradeCancellation:
             self._caller.account_id,
         )
         return result
+
+    def _record(self, result: Cancellation, batch_id: int | None, now: datetime) -> None:
+        batch = self._db.get(UpgradeBatch, batch_id) if batch_id is not None else None
+        one = f"upgrade {result.canceled[0]}" if len(result.canceled) == 1 else None
+        kept = f"; {len(result.not_canceled)} not canceled" if result.not_canceled else ""
+        Audit(self._db).record(
+            AuditAction.UPGRADES_CANCELED,
+            self._caller.actor,
+            now,
+            account_id=batch.account_id if batch else None,
+            subject=f"batch {batch.id}" if batch else one,
+            detail=f"Pending upgrades canceled: {len(result.canceled)}{kept}",
+        )
 
     def _cancel(self, which: ColumnElement[bool], now: datetime) -> list[int]:
         """Cancel what is pending at the moment of the update, so that no claim can slip in between."""

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeBatch, UpgradeStatus
 from gateway.services.abilities import Abilities
+from gateway.services.audit import Audit, AuditAction
 from gateway.services.branch import sees_plan, sees_subscription
 from gateway.services.caller import Caller
 from gateway.services.eligibility import PlanFacts, Refusal, SubscriptionFacts, check
@@ -101,6 +102,7 @@ class UpgradeScheduling:
             raise NotEligibleError(assessment.refused)
         batch = self._add_batch(target, now)
         upgrades = self._add_upgrades(batch, assessment.eligible, accounts, now)
+        self._record(batch, target, assessment, now)
         log.info(
             "Upgrades scheduled: batch=%s count=%s target=%s account=%s",
             batch.id,
@@ -109,6 +111,16 @@ class UpgradeScheduling:
             self._caller.account_id,
         )
         return Scheduled(batch, upgrades, assessment.refused)
+
+    def _record(self, batch: UpgradeBatch, target: PlanFacts, assessment: Assessment, now: datetime) -> None:
+        left_out = f"; {len(assessment.refused)} left out" if assessment.refused else ""
+        Audit(self._db).record(
+            AuditAction.UPGRADES_SCHEDULED,
+            self._caller.actor,
+            now,
+            subject=f"batch {batch.id}",
+            detail=f"Upgrades to {target.name}: {len(assessment.eligible)} scheduled{left_out}",
+        )
 
     def _checked_target(self, subscription_ids: Sequence[str], target_service_plan_id: str) -> PlanFacts:
         abilities = Abilities(self._db)

@@ -38,11 +38,12 @@ class Sessions:
         return token
 
     def find(self, token: str, now: datetime) -> UserSession | None:
-        """The session of this token with its user and account, unless it is over."""
+        """The session of this token with its user and account, unless it is over or the user disabled."""
         query = select(UserSession).where(UserSession.token_hash == _hash(token))
         with_user = joinedload(UserSession.user, innerjoin=True).joinedload(User.account, innerjoin=True)
         session = self._db.scalar(query.options(with_user))
-        return session if session is not None and session.expires_at > now else None
+        is_over = session is None or session.expires_at <= now or session.user.disabled_at is not None
+        return None if is_over else session
 
     def close(self, token: str) -> None:
         self._db.execute(delete(UserSession).where(UserSession.token_hash == _hash(token)))

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.models import Role, User
+from gateway.services.audit import Audit, AuditAction
+from gateway.services.caller import COMMAND_LINE, Actor
 from gateway.services.errors import InvalidRequestError, NotFoundError
 from gateway.services.vendors import get_one_vendor
 
@@ -42,8 +44,18 @@ class Users:
     def __init__(self, db: Session) -> None:
         self._db = db
 
-    def add(self, login: str, account_id: str, role: Role, password: str, now: datetime) -> User:
+    def add(
+        self,
+        login: str,
+        account_id: str,
+        role: Role,
+        password: str,
+        now: datetime,
+        *,
+        by: Actor = COMMAND_LINE,
+    ) -> User:
         """
+        :param by: who adds it, for the audit log
         :raises AccountNotFoundError: if there is no such account
         :raises AccountNotAllowedError: if it is a customer
         :raises UserExistsError: if the login is taken
@@ -60,17 +72,28 @@ class Users:
         )
         self._db.add(user)
         self._db.flush()
+        Audit(self._db).record(
+            AuditAction.USER_ADDED,
+            by,
+            now,
+            account_id=account_id,
+            subject=f"user {user.login}",
+            detail=f"Role {role.value}",
+        )
         log.info("User added: user=%s account=%s role=%s", user.id, account_id, role.value)
         return user
 
     def verify(self, login: str, password: str) -> User | None:
-        """The user of this login if the password is right; a wrong one takes as long as a right one."""
+        """The user of this login if the password is right and the user not disabled.
+
+        A wrong one takes as long as a right one.
+        """
         user = self._find(login.strip().lower())
         try:
             _hasher.verify(user.password_hash if user else _NOBODY, password[:LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):
             return None
-        return user
+        return user if user is not None and user.disabled_at is None else None
 
     def change_password(self, login: str, password: str) -> None:
         """

@@ -208,7 +208,8 @@ def _find(request: Request, text: str) -> Caller | None:
         if key is None:
             return None
         try:
-            found = make_caller(db, key.account, key.role, f"API key {key.prefix} ({key.name})")
+            name = f"API key {key.prefix} ({key.name})"
+            found = make_caller(db, key.account, key.role, name, request.remote_addr)
         except AccountNotAllowedError:
             return None
         stale = key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY

@@ -66,7 +66,7 @@ def signed_in(request: Request) -> SignedIn | None:
         if session is None:
             return None
         user = session.user
-        found = make_caller(db, user.account, user.role, user.login)
+        found = make_caller(db, user.account, user.role, user.login, request.remote_addr)
         request.environ[ACCOUNT] = found.account_id
         return SignedIn(
             user_id=user.id,

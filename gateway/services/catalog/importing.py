@@ -8,6 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
+from gateway.services.audit import Audit, AuditAction
+from gateway.services.caller import COMMAND_LINE, Actor
 from gateway.services.catalog.entries import Catalog
 from gateway.services.catalog.errors import Problems
 from gateway.services.catalog.known import Known, load_known
@@ -36,6 +38,7 @@ def import_catalog(
     *,
     now: datetime,
     progress: Progress | None = None,
+    by: Actor = COMMAND_LINE,
 ) -> ImportSummary:
     """Make the database what a catalog says; the caller commits.
 
@@ -49,6 +52,7 @@ def import_catalog(
 
     :param document: the JSON document, parsed; a collection may be missing, and what it would hold is then
         looked up in the database
+    :param by: who did it, for the audit log
     :param progress: is told what is being done, how many entries of it are done, and of how many
     :raises CatalogError: with everything that is wrong; nothing was written
     """
@@ -62,6 +66,7 @@ def import_catalog(
     _check(connection, catalog, before, after)
     summary = _write(connection, catalog, after, now, progress)
     database_session.expire_all()
+    Audit(database_session).record(AuditAction.CATALOG_IMPORTED, by, now, detail=_words(summary))
     log.info(
         "Catalog imported: accounts=%s plans=%s subscriptions=%s skipped=%s",
         len(catalog.accounts),
@@ -70,6 +75,16 @@ def import_catalog(
         summary.subscriptions.skipped,
     )
     return summary
+
+
+def _words(summary: ImportSummary) -> str:
+    """Such as `accounts: 2 created, 5 unchanged; service plans: 1 updated`."""
+    parts = []
+    for name, counts in summary.as_dict().items():
+        words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        if words:
+            parts.append(f"{name.replace('_', ' ')}: {words}")
+    return "; ".join(parts) or "nothing in it"
 
 
 def _tell_nobody(_what: str, _done: int, _total: int) -> None:

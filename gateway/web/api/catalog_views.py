@@ -76,7 +76,7 @@ def get_subscription(request: Request, _asked: None) -> Answer:
 
 def import_whole_catalog(request: Request, document: object) -> Answer:
     """The importer checks the document; a simulator gets its copy once the import is committed."""
-    summary = import_catalog(request.db, document, now=utcnow())
+    summary = import_catalog(request.db, document, now=utcnow(), by=request.caller.actor)
     folder: Path | None = request.registry[SIMULATOR_CATALOG]
     simulated = any(each.is_simulated for each in request.registry[SETTINGS].application_instances)
     if folder is not None and simulated:

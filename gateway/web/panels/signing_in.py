@@ -11,6 +11,7 @@ from pyramid.response import Response
 
 from gateway.db import utcnow
 from gateway.services.audit import Audit, AuditAction
+from gateway.services.caller import Actor
 from gateway.services.errors import InvalidRequestError
 from gateway.services.sessions import Sessions
 from gateway.services.users import LONGEST_LOGIN, Users
@@ -141,10 +142,7 @@ def _open_session(request: Request, user_id: int, next_url: str) -> Response:
 
 
 def _record(request: Request, action: AuditAction, actor: str, account_id: str | None) -> None:
-    known = "".join(character for character in actor if character.isprintable())
-    Audit(request.db).record(
-        action, known, utcnow(), account_id=account_id, address=request.remote_addr or None
-    )
+    Audit(request.db).record(action, Actor(actor, account_id, request.remote_addr), utcnow())
 
 
 def _signed_out(request: Request, text: str) -> Response:
