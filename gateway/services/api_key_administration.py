@@ -24,7 +24,7 @@ class APIKeyAdministration:
         self._caller = caller
         self._keys = APIKeys(db)
 
-    def list(self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[APIKey]:
+    def find(self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[APIKey]:
         """The newest first, revoked ones too.
 
         :raises InvalidCursorError, InvalidLimitError: if one is no good

@@ -49,7 +49,7 @@ class UserAdministration:
         self._caller = caller
         self._users = Users(db)
 
-    def list(
+    def find(
         self,
         now: datetime,
         *,
