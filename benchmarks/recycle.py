@@ -134,7 +134,7 @@ def measure_pool(
                 time.sleep(pause)
                 act(pool, number)
             time.sleep(1)
-            taken = pool.until_status("no change", lambda s: not s["starting_pid"], seconds=30)["recycles"]
+            taken = pool.until_status("no change", lambda s: not s["starting_pids"], seconds=30)["recycles"]
         report(name, count, taken, measured)
 
 

@@ -56,13 +56,13 @@ def seconds_to_next(now: dt.datetime, times: tuple[dt.time, ...]) -> float:
 
 
 class Ageing:
-    """Watches one serving worker; `on_due` is called with what it has reached, `on_idle` when it is idle."""
+    """Watches one serving worker; `on_due` is called with what it has reached, `on_idle` while it is idle."""
 
     def __init__(
         self,
         timers: Timers,
         on_due: Callable[[Reason, str], None],
-        on_idle: Callable[[float], None],
+        on_idle: Callable[[], None],
         now: Callable[[], dt.datetime] = local_now,
         random: Callable[[], float] = RANDOM,
     ) -> None:
@@ -73,6 +73,8 @@ class Ageing:
         self._random = random
         self._worker: Worker | None = None
         self._running: list[Timer] = []
+        self.idle_for: float | None = None
+        """For how many seconds it has had nothing to do, once that is longer than it may."""
 
     def watch(self, worker: Worker) -> None:
         """Watch this worker from now on, and no other."""
@@ -104,13 +106,14 @@ class Ageing:
             return
         restart = self._limits(worker)
         idle_limit = seconds(worker.settings.application_pool.process_model.idle_timeout)
+        is_idle = idle_limit and figures.idle_seconds >= idle_limit and figures.upgrades == 0
+        self.idle_for = figures.idle_seconds if is_idle else None
         if restart.requests and figures.requests >= restart.requests:
             self._reach(Reason.REQUESTS, f"{figures.requests} requests")
         elif restart.private_memory and (figures.private_memory or 0) > restart.private_memory:
             self._reach(Reason.PRIVATE_MEMORY, f"{figures.private_memory} KB")
-        elif idle_limit and figures.idle_seconds >= idle_limit and figures.upgrades == 0:
-            self.stop()
-            self._on_idle(figures.idle_seconds)
+        elif is_idle:
+            self._on_idle()
 
     def _limits(self, worker: Worker) -> PeriodicRestartSettings:
         return worker.settings.application_pool.recycling.periodic_restart

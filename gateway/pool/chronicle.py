@@ -63,11 +63,13 @@ class Chronicle:
 
     # A change of workers
 
-    def recycle_begins(self, rotation: Rotation, old: Worker) -> None:
+    def recycle_begins(self, rotation: Rotation, old: list[Worker]) -> None:
         request = rotation.request
+        pids = [worker.pid for worker in old]
         self._events.add(
             RECYCLES.get(request.reason, RECYCLE_OTHER),
-            pid=old.pid,
+            pid=pids[0] if pids else None,
+            pids=pids if len(pids) > 1 else None,
             reason=request.reason,
             reached=request.reached,
             changes=worded(rotation.changes),
@@ -91,28 +93,33 @@ class Chronicle:
         """`now` by the clock of the rotation."""
         self.forgive()
         self.served_at = datetime.now(UTC)
-        outcome = describe(rotation, now)
-        if rotation.is_recycle:
-            self.recycles += 1
-            self.last_recycle = outcome
         self._events.add(
             WORKER_SERVES,
             pid=worker.pid,
-            reason=outcome["reason"],
+            reason=rotation.request.reason,
             limit=worker.settings.app.max_allowed_nb_of_simultaneous_upgrades,
             revision=worker.settings.revision,
-            seconds=outcome["seconds"],
+            seconds=round(now - rotation.began, 3),
         )
 
-    def not_started(self, rotation: Rotation, current: Worker | None, reason: str) -> None:
+    def changed(self, rotation: Rotation, now: float) -> None:
+        """All new workers serve; `now` by the clock of the rotation."""
+        if rotation.is_recycle:
+            self.recycles += 1
+            self.last_recycle = describe(rotation, now)
+
+    def not_started(
+        self, rotation: Rotation, worker: Worker | None, current: Worker | None, reason: str
+    ) -> None:
+        """`worker`: the new one that failed, if there was a process; `current`: one that serves."""
         self.failures += 1
         self._events.add(
-            RECYCLE_FAILED if current else WORKER_NOT_STARTED,
-            pid=rotation.candidate.pid if rotation.candidate else None,
+            RECYCLE_FAILED if current and rotation.is_recycle else WORKER_NOT_STARTED,
+            pid=worker and worker.pid,
             reason=reason,
             serves_on=current and current.pid,
         )
-        if rotation.changes:
+        if rotation.changes and not rotation.has_served:
             self.refused = f"no worker got ready with the new values: {reason}"
             self.refused_revision = rotation.request.settings.revision
             self._events.add(CONFIG_ROLLED_BACK, reason=reason, changes=worded(rotation.changes))

@@ -71,9 +71,10 @@ def hold_pool_lock(var: Path) -> FileLock:
     return lock
 
 
-def work_lock(var: Path) -> FileLock:
-    """Return the lock that a worker holds while background work may be in flight.
+def work_lock(var: Path, number: int) -> FileLock:
+    """Return the lock that a worker of this number holds while background work may be in flight.
 
-    So work of two workers never overlaps, also when one was orphaned, or did not hand over in time.
+    So work of a worker and of its successor never overlaps, also when one was orphaned, or did not hand over
+    in time.
     """
-    return FileLock(var / "work.lock")
+    return FileLock(var / ("work.lock" if number == 1 else f"work-{number}.lock"))

@@ -1,4 +1,4 @@
-"""The application pool's state machine: which worker serves, which one comes, which ones go.
+"""The application pool's state machine: which workers serve, which ones come, which ones go.
 
 It does nothing by itself and starts no thread: the supervisor's loop calls it with what happened.
 """
@@ -6,23 +6,28 @@ It does nothing by itself and starts no thread: the supervisor's loop calls it w
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
-from gateway.pool.ageing import Ageing, Figures
+from gateway.pool.ageing import Figures
 from gateway.pool.availability import Availability
+from gateway.pool.care import CareForWorkers
+from gateway.pool.changeover import Changeover
 from gateway.pool.chronicle import Chronicle
-from gateway.pool.leaving import LIMIT_GRACE_SECONDS, LeavingWorkers
-from gateway.pool.pinging import Pinger
+from gateway.pool.leaving import LeavingWorkers
 from gateway.pool.reasons import Reason
 from gateway.pool.restarts import Restarts
 from gateway.pool.rotation import Request, Rotation, Waiter
-from gateway.pool.surroundings import PoolState, Surroundings, exit_text, seconds
-from gateway.pool.workers import Stage, Worker
+from gateway.pool.surroundings import PoolState, Surroundings, exit_text
+from gateway.pool.workers import Worker
 from gateway.settings import GatewaySettings, settings_changes
 
 RETRY_AFTER_STOPPED = 30
 STOPPED_BY_PERSON = "the pool was stopped"
+
+
+def worker_numbers(settings: GatewaySettings) -> tuple[int, ...]:
+    """Return the numbers of the workers that serve at the same time."""
+    return tuple(range(1, settings.application_pool.process_model.max_processes + 1))
 
 
 class ApplicationPool:
@@ -30,21 +35,37 @@ class ApplicationPool:
 
     def __init__(self, around: Surroundings, settings: GatewaySettings) -> None:
         self._around = around
-        self._pinger = Pinger(around.timers, self._on_silence)
-        self._ageing = Ageing(around.timers, self._on_due, self._on_idle)
+        self._care = CareForWorkers(around.timers, self._on_silence, self._on_due, self._on_idle)
         self._availability = Availability(around.timers, around.unavailable)
         self._stop_waiters: list[Waiter] = []
         self._queued: Request | None = None
         self._restarts = Restarts(around.timers, around.clock, around.policy)
         self._proven = False
+        self._change: Changeover | None = None
+        self._last_loss = ""
         self.state = PoolState.STOPPED
         self.stop_reason: str | None = None
         self.good_settings = settings
         """What a crashed worker is started again with: values that one served with, if there are any."""
-        self.current: Worker | None = None
-        self.rotation: Rotation | None = None
+        self.serving: dict[int, Worker] = {}
+        """The workers that serve, by their numbers."""
         self.leaving = LeavingWorkers(around.timers, around.events)
         self.record = Chronicle(around.events)
+
+    @property
+    def current(self) -> Worker | None:
+        """The serving worker, or the first of them."""
+        return self.serving[min(self.serving)] if self.serving else None
+
+    @property
+    def starting(self) -> list[Worker]:
+        """The workers that are to serve."""
+        return list(self._change.candidates.values()) if self._change else []
+
+    @property
+    def rotation(self) -> Rotation | None:
+        """The change of workers that is going on."""
+        return self._change.rotation if self._change else None
 
     @property
     def target_settings(self) -> GatewaySettings:
@@ -55,8 +76,7 @@ class ApplicationPool:
     @property
     def workers(self) -> list[Worker]:
         """All worker processes that live."""
-        candidate = self.rotation.candidate if self.rotation else None
-        return [w for w in (self.current, candidate, *self.leaving.values()) if w is not None]
+        return [*self.serving.values(), *self.starting, *self.leaving.values()]
 
     def retry_after(self) -> int:
         """Return how many seconds a client should wait for a worker; any thread may ask."""
@@ -90,16 +110,16 @@ class ApplicationPool:
 
     def wake(self) -> None:
         """A client came while there was no worker."""
-        if self.state is PoolState.STARTED and self.current is None and self.rotation is None:
+        if self.state is PoolState.STARTED and not self.serving and self._change is None:
             settings = self._settings_for_a_new_worker()
             self._begin(Request(Reason.FIRST_REQUEST, settings, by_file=True))
             self._availability.interrupted()
 
     def recycle(self, request: Request) -> None:
-        """Replace the worker; while that is being done already, one more time afterwards."""
+        """Replace workers; while that is being done already, one more time afterwards."""
         if self.state in (PoolState.STOPPED, PoolState.STOPPING):
             request.tell(f"the pool is {self.state.value}; start-pool starts it")
-        elif self.rotation is None:
+        elif self._change is None:
             self._begin(request)
         elif self._queued is None:
             self._queued = request
@@ -111,13 +131,10 @@ class ApplicationPool:
         if waiter is not None:
             self._stop_waiters.append(waiter)
         if self.state not in (PoolState.STOPPING, PoolState.STOPPED):
-            self.state, self.stop_reason = PoolState.STOPPING, STOPPED_BY_PERSON
             self._around.bell.disarm()
             self._restarts.cancel()
             self._abandon(STOPPED_BY_PERSON)
-            if self.current is not None:
-                self._retire(self.current)
-            self._availability.withdrawn()
+            self._withdraw(STOPPED_BY_PERSON)
             self.record.pool_stopping()
         self._finish_stop()
 
@@ -132,37 +149,28 @@ class ApplicationPool:
         worker = self._find(serial)
         if worker is None:
             return
+        change = self._change if worker in self.starting else None
+        care = self._care.of(worker)
         match report.get("report"):
-            case "ready":
-                self._on_ready(worker, report["port"])
+            case "ready" if change:
+                change.on_ready(worker, report["port"])
             case "not_ready":
                 worker.problems = tuple(report["problems"])
-            case "handed_over":
-                self._on_handed_over(worker, complete=report["complete"])
-            case "serving":
-                self._on_serving(worker)
-            case "pong":
-                self._pinger.answered(worker, report["id"], report["loop_age"], report["stuck_seconds"])
-            case "figures":
-                self._ageing.told(worker, Figures.of_report(report))
+            case "handed_over" if self._change:
+                self._change.on_handed_over(worker, complete=report["complete"])
+            case "serving" if change:
+                change.on_serving(worker)
+            case "pong" if care:
+                care.pinger.answered(worker, report["id"], report["loop_age"], report["stuck_seconds"])
+            case "figures" if care:
+                care.ageing.told(worker, Figures.of_report(report))
             case "failed":
                 self._on_failed(worker, report["reason"])
 
     def on_probe(self, serial: int, problem: str | None) -> None:
-        rotation = self.rotation
-        if rotation is None or rotation.candidate is None or rotation.candidate.serial != serial:
-            return
-        if problem is not None:
-            self._candidate_failed(problem)
-            return
-        rotation.candidate.stage = Stage.STANDBY
-        rotation.candidate.clear_limit()
-        if self.current is None:
-            self._let_serve()
-            return
-        limit = seconds(self.current.settings.application_pool.process_model.shutdown_time_limit)
-        rotation.handing_over = self._around.timers.after(limit + LIMIT_GRACE_SECONDS, self._let_serve)
-        self.current.send("hand_over", timeout=limit)
+        worker = self._find(serial)
+        if worker is not None and self._change is not None and worker in self.starting:
+            self._change.on_probe(worker, problem)
 
     def on_exit(self, serial: int, code: int) -> None:
         worker = self._find(serial)
@@ -170,11 +178,10 @@ class ApplicationPool:
             return
         worker.clear_limit()
         reason = worker.failure or exit_text(code)
-        if self.rotation is not None and worker is self.rotation.candidate:
-            self._candidate_failed(reason, exited=True)
-        elif worker is self.current:
-            self.current = None
-            self._lost_current(worker, reason, code)
+        if self._change is not None and worker in self.starting:
+            self._change.on_exit(worker, reason)
+        elif worker in self.serving.values():
+            self._lose(worker, reason, code)
         else:
             del self.leaving[serial]
             self._after_leaving()
@@ -182,123 +189,108 @@ class ApplicationPool:
     def _find(self, serial: int) -> Worker | None:
         return next((worker for worker in self.workers if worker.serial == serial), None)
 
-    # A change of workers, step by step
+    # A change of workers
 
     def _begin(self, request: Request) -> None:
         self._restarts.cancel()
         self._around.bell.disarm()
-        serving = self.current.settings if self.current else self.good_settings
-        self.rotation = Rotation(
+        rotation = self._plan(request)
+        self._change = change = Changeover(
+            self._around, self.record, self.leaving, rotation, self._on_serving, self._on_change_failed
+        )
+        old = {n: w for n, w in self.serving.items() if rotation.is_of_all or n in rotation.numbers}
+        if rotation.is_recycle:
+            self.record.recycle_begins(rotation, list(old.values()))
+        if not self._proven:
+            self.good_settings = request.settings
+        if not self.serving:
+            self.state = PoolState.STARTING
+        may_not_overlap = request.settings.application_pool.recycling.disallow_overlapping_rotation
+        if may_not_overlap and (old or self.leaving):
+            change.begin_later()
+            self._retire(*old.values())
+            self._note_interruption()
+        else:
+            change.begin(old)
+
+    def _plan(self, request: Request) -> Rotation:
+        changes = settings_changes(
+            self.current.settings if self.current else self.good_settings, request.settings
+        )
+        numbers = worker_numbers(request.settings)
+        # With other values all have to go, for all run with the same ones.
+        some = () if changes else tuple(number for number in numbers if number in request.only)
+        return Rotation(
             request,
             began=self._around.clock(),
             began_at=datetime.now(UTC),
-            is_recycle=self.current is not None,
-            changes=settings_changes(serving, request.settings),
+            numbers=some or numbers,
+            is_of_all=not some,
+            is_recycle=bool(self.serving) and request.reason is not Reason.AFTER_FAILURE,
+            changes=changes,
         )
-        if self.current is not None:
-            self.record.recycle_begins(self.rotation, self.current)
-        if not self._proven:
-            self.good_settings = request.settings
-        if self.current is None:
-            self.state = PoolState.STARTING
-        if request.settings.application_pool.recycling.disallow_overlapping_rotation and (
-            self.current or self.leaving
-        ):
-            if self.current is not None:
-                self._retire(self.current)
-                self._availability.interrupted()
-                self.state = PoolState.STARTING
-            return
-        self._spawn()
 
-    def _spawn(self) -> None:
-        assert self.rotation is not None
-        settings = self.rotation.request.settings
-        try:
-            worker = self._around.spawn(settings)
-        except OSError as exc:
-            self.record.not_spawned(exc)
-            self._candidate_failed(f"the process could not be started: {exc}")
-            return
-        self.rotation.candidate = worker
-        limit = seconds(settings.application_pool.process_model.startup_time_limit)
-        worker.limit = self._around.timers.after(limit, partial(self._on_start_overrun, worker, limit))
-        self.record.worker_starting(worker, self.rotation.request)
-
-    def _on_start_overrun(self, worker: Worker, limit: float) -> None:
-        self.record.start_overrun(worker, limit)
-        lacks = f": {'; '.join(worker.problems)}" if worker.problems else ""
-        self._candidate_failed(f"not ready within {limit:g} s{lacks}")
-
-    def _on_ready(self, worker: Worker, port: int) -> None:
-        if worker.stage is Stage.STARTING:
-            worker.stage = Stage.PROBING
-            worker.probe(port)
-
-    def _on_handed_over(self, worker: Worker, *, complete: bool) -> None:
-        if worker is not self.current or self.rotation is None or self.rotation.handing_over is None:
-            return
-        if not complete:
-            # The new worker serves all the same; it takes work once the old one is gone.
-            self.record.not_handed_over(worker)
-        self._let_serve()
-
-    def _let_serve(self) -> None:
-        rotation = self.rotation
-        if rotation is None or rotation.candidate is None or rotation.candidate.stage is not Stage.STANDBY:
-            return
-        candidate = rotation.candidate
-        candidate.stage = Stage.TAKING_OVER
-        if rotation.handing_over is not None:
-            rotation.handing_over.cancel()
-        limit = seconds(candidate.settings.application_pool.process_model.startup_time_limit)
-        candidate.clear_limit()
-        candidate.limit = self._around.timers.after(
-            limit, partial(self._candidate_failed, f"did not begin to serve within {limit:g} s")
-        )
-        candidate.send("serve")
-
-    def _on_serving(self, worker: Worker) -> None:
-        rotation = self.rotation
-        if rotation is None or worker is not rotation.candidate:
-            return
-        worker.clear_limit()
-        old, self.current, self.rotation = self.current, worker, None
-        worker.stage = Stage.SERVING
+    def _on_serving(self, new: dict[int, Worker], old: dict[int, Worker]) -> None:
+        assert self._change is not None
+        rotation = self._change.rotation
+        rotation.has_served = True
+        self._retire(*old.values())
+        self.serving |= new
         self.state = PoolState.STARTED
-        self.good_settings, self._proven = worker.settings, True
+        self.good_settings, self._proven = rotation.request.settings, True
         self._restarts.policy.served(self._around.clock())
         self._availability.given()
-        self._pinger.watch(worker)
-        self._ageing.watch(worker)
-        if old is not None:
-            self._retire(old)
-        self._around.last_good.save(worker.settings)
-        self.record.serves(worker, rotation, self._around.clock())
-        rotation.request.tell(None)
-        self._begin_queued()
+        self._around.last_good.save(self.good_settings)
+        for worker in new.values():
+            self._care.watch(worker)
+            self.record.serves(worker, rotation, self._around.clock())
+        if self._change.is_done:
+            self._change = None
+            self.record.changed(rotation, self._around.clock())
+            rotation.request.tell(None)
+            self._after_change()
 
-    def _begin_queued(self) -> None:
+    def _on_change_failed(self, reason: str, worker: Worker | None) -> None:
+        assert self._change is not None
+        rotation, self._change = self._change.rotation, None
+        self.record.not_started(rotation, worker, self.current, reason)
+        if self._missing():
+            self._last_loss = reason
+        for each in self.serving.values():
+            self._care.look_later(each)
+        rotation.request.tell(reason)
+        self._after_change()
+
+    def _after_change(self) -> None:
+        """Go on with what was asked for meanwhile, or with what is missing."""
+        if self._missing():
+            self._restart_later(self._last_loss)
         request, self._queued = self._queued, None
         if request is None:
             return
-        if request.by_file and self.current and not settings_changes(self.current.settings, request.settings):
+        serving = self.current
+        if request.by_file and serving and not settings_changes(serving.settings, request.settings):
             request.tell(None)
             return
         self._begin(request)
 
     # What a worker has reached
 
-    def _on_due(self, reason: Reason, reached: str) -> None:
-        """The serving worker has done enough; a recycle under way serves the purpose too."""
-        if self.rotation is None:
-            self._begin(Request(reason, self._settings_for_a_new_worker(), reached=reached))
+    def _on_due(self, worker: Worker, reason: Reason, reached: str) -> None:
+        """A serving worker has done enough; a recycle of it that is under way serves the purpose too."""
+        rotation = self.rotation
+        if rotation is None or not (rotation.is_of_all or worker.number in rotation.numbers):
+            # At a time of the day all are due.
+            only = frozenset({worker.number}) if reason is not Reason.SCHEDULE else frozenset()
+            settings = self._settings_for_a_new_worker()
+            self.recycle(Request(reason, settings, reached=reached, only=only))
 
-    def _on_idle(self, idle: float) -> None:
-        if self.current is None or self.rotation is not None:
+    def _on_idle(self, idle: dict[int, float]) -> None:
+        if self._change is not None or self._missing():
             return
-        self.record.idle(self.current, idle)
-        self._retire(self.current)
+        for worker in self.serving.values():
+            self.record.idle(worker, idle[worker.serial])
+        self._retire(*self.serving.values())
         self._wait_for_client(self.good_settings)
 
     def _wait_for_client(self, settings: GatewaySettings) -> None:
@@ -318,92 +310,81 @@ class ApplicationPool:
 
     def _on_failed(self, worker: Worker, reason: str) -> None:
         worker.failure = reason
-        if self.rotation is not None and worker is self.rotation.candidate:
-            self._candidate_failed(reason)
-        elif worker is self.current:
+        if self._change is not None and worker in self.starting:
+            self._change.on_failed(worker, reason)
+        elif worker in self.serving.values():
             self._retire(worker)
-            self._lost_current(worker, reason)
+            self._lose(worker, reason)
 
     def _on_silence(self, worker: Worker, reason: str) -> None:
         self.record.silent(worker, reason)
         worker.failure = reason
         worker.kill()
 
-    def _candidate_failed(self, reason: str, *, exited: bool = False) -> None:
-        rotation = self.rotation
-        assert rotation is not None
-        self.rotation = None
-        self._drop_candidate(rotation, exited=exited)
-        self.record.not_started(rotation, self.current, reason)
-        if self.current is not None:
-            if rotation.handing_over is not None:
-                self.current.send("resume")
-            self._ageing.watch_later(self.current)
+    def _lose(self, worker: Worker, reason: str, code: int | None = None) -> None:
+        """A serving worker ended, or is about to, though nobody asked for it."""
+        self.serving.pop(worker.number, None)
+        self._care.stop(worker)
+        self.record.lost(worker, reason, code)
+        self._last_loss = reason
+        self._note_interruption()
+        if self._change is not None:
+            self._change.on_lost(worker)
         else:
             self._restart_later(reason)
-        rotation.request.tell(reason)
-        self._begin_queued()
 
-    def _drop_candidate(self, rotation: Rotation, *, exited: bool) -> None:
-        if rotation.handing_over is not None:
-            rotation.handing_over.cancel()
-        if rotation.candidate is not None:
-            rotation.candidate.clear_limit()
-            if not exited:
-                self.leaving.drop(rotation.candidate)
+    def _note_interruption(self) -> None:
+        if not self.serving:
+            self._availability.interrupted()
+            self.state = PoolState.STARTING
 
-    def _lost_current(self, worker: Worker, reason: str, code: int | None = None) -> None:
-        """The serving worker ended, or is about to, though nobody asked for it."""
-        self._stop_watching()
-        self.record.lost(worker, reason, code)
-        self._availability.interrupted()
-        self.state = PoolState.STARTING
-        if self.rotation is not None:
-            self._let_serve()
-            return
-        self._restart_later(reason)
+    def _missing(self) -> frozenset[int]:
+        return frozenset(worker_numbers(self.good_settings)) - frozenset(self.serving)
 
     def _restart_later(self, reason: str) -> None:
-        request = Request(Reason.AFTER_FAILURE, self.good_settings)
-        self.state = PoolState.STARTING
         wanted = self._queued is not None
-        if not self._restarts.plan(request.settings, lambda: self._begin(request), wanted_anyway=wanted):
-            self.state, self.stop_reason = PoolState.STOPPED, f"rapid-fail protection: {reason}"
-            self._availability.withdrawn()
+        if not self._restarts.plan(self.good_settings, self._restart, wanted_anyway=wanted):
             self.record.gave_up(reason)
+            self._withdraw(f"rapid-fail protection: {reason}")
+            self._finish_stop()
 
-    # Leaving
+    def _restart(self) -> None:
+        self._begin(Request(Reason.AFTER_FAILURE, self.good_settings, only=self._missing()))
 
-    def _retire(self, worker: Worker) -> None:
-        """Let a worker leave in good order; it is ended if that takes too long."""
-        if worker is self.current:
-            self.current = None
-            self._stop_watching()
-        self.leaving.see_off(worker)
+    # The end of workers
 
-    def _stop_watching(self) -> None:
-        self._pinger.stop()
-        self._ageing.stop()
+    def _retire(self, *workers: Worker) -> None:
+        """Let serving workers leave in good order."""
+        for worker in workers:
+            self.serving.pop(worker.number, None)
+            self._care.stop(worker)
+            self.leaving.see_off(worker)
 
     def _after_leaving(self) -> None:
-        if self.rotation is not None and self.rotation.candidate is None and not self.leaving:
-            self._spawn()
+        if self._change is not None and not self.leaving:
+            self._change.all_have_left()
         self._finish_stop()
 
     def _abandon(self, reason: str) -> None:
         """Give up the change of workers that is going on, and the one that waits."""
-        rotation, self.rotation = self.rotation, None
+        change, self._change = self._change, None
         queued, self._queued = self._queued, None
-        if rotation is not None:
-            self._drop_candidate(rotation, exited=False)
-            rotation.request.tell(reason)
+        if change is not None:
+            change.abandon(resume=False)
+            change.rotation.request.tell(reason)
         if queued is not None:
             queued.tell(reason)
+
+    def _withdraw(self, reason: str) -> None:
+        """Let no worker serve until a person asks for it."""
+        self.state, self.stop_reason = PoolState.STOPPING, reason
+        self._retire(*self.serving.values())
+        self._availability.withdrawn()
 
     def _finish_stop(self) -> None:
         if self.state is PoolState.STOPPING and not self.workers:
             self.state = PoolState.STOPPED
-            self.record.pool_stopped()
+            self.record.pool_stopped(self.stop_reason)
         if self.state is PoolState.STOPPED:
             waiters, self._stop_waiters = self._stop_waiters, []
             for waiter in waiters:

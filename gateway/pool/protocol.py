@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,13 @@ class Go:
     """Name of the pool."""
     var: str
     """Data folder of the pool."""
+    number: int
+    """Which of the workers that serve at the same time it is, from 1 on."""
     node: str
-    """Name of this pool among all that share a database, the same after each start."""
+    """Name of this worker among all that share a database, the same for each that has this number here."""
     probe_secret: str
     status: dict[str, Any]
     """Status of the pool, as in a `pool` command."""
-
-    def to_command(self) -> dict[str, Any]:
-        return {"cmd": "go", **asdict(self)}
 
     @classmethod
     def from_command(cls, command: dict[str, Any]) -> Go:

@@ -9,8 +9,6 @@ from typing import Any
 
 from gateway.logs import utc_text
 from gateway.pool.reasons import Reason
-from gateway.pool.timers import Timer
-from gateway.pool.workers import Worker
 from gateway.settings import GatewaySettings, SettingChange
 
 Waiter = Callable[[str | None], None]
@@ -19,7 +17,7 @@ Waiter = Callable[[str | None], None]
 
 @dataclass
 class Request:
-    """Somebody wants a new worker; at most one waits while another is carried out."""
+    """Somebody wants new workers; at most one waits while another is carried out."""
 
     reason: Reason
     settings: GatewaySettings
@@ -28,6 +26,8 @@ class Request:
     waiters: list[Waiter] = field(default_factory=list)
     reached: str | None = None
     """How far the old worker has come, where that is the reason."""
+    only: frozenset[int] = frozenset()
+    """Numbers of the workers meant; empty for all."""
 
     def tell(self, problem: str | None) -> None:
         waiters, self.waiters = self.waiters, []
@@ -39,6 +39,7 @@ class Request:
         self.reason, self.settings, self.reached = later.reason, later.settings, later.reached
         self.by_file = self.by_file or later.by_file
         self.waiters += later.waiters
+        self.only = self.only | later.only if self.only and later.only else frozenset()
 
 
 @dataclass
@@ -49,12 +50,15 @@ class Rotation:
     began: float
     """By the clock that only goes forward."""
     began_at: datetime
+    numbers: tuple[int, ...]
+    """Of the workers that are to come."""
+    is_of_all: bool
+    """No worker that serves now is to serve on beside the new ones."""
     is_recycle: bool
-    """It replaces a worker that serves, rather than starting the first one."""
+    """It replaces workers that serve, rather than starting some where there are none."""
     changes: tuple[SettingChange, ...]
-    candidate: Worker | None = None
-    handing_over: Timer | None = None
-    """The old worker was asked to hand its work over, and this ends the wait."""
+    has_served: bool = False
+    """One of the new workers is in use: the values are good."""
 
 
 def describe(rotation: Rotation, now: float) -> dict[str, Any]:

@@ -30,8 +30,9 @@ def full_status(pool: ApplicationPool, shared: dict[str, Any], supervisor: dict[
     return {
         **shared,
         "worker_pid": pool.current.pid if pool.current else None,
+        "worker_pids": [worker.pid for worker in pool.serving.values()],
         "worker_started_at": utc_text(served_at) if served_at and pool.current else None,
-        "starting_pid": pool.rotation.candidate.pid if pool.rotation and pool.rotation.candidate else None,
+        "starting_pids": [worker.pid for worker in pool.starting],
         "leaving_pids": [worker.pid for worker in pool.leaving.values()],
         **supervisor,
     }
@@ -42,8 +43,9 @@ def worker_rows(pool: ApplicationPool) -> list[dict[str, Any]]:
     return [
         {
             "pid": worker.pid,
+            "number": worker.number,
             "state": worker.stage.value,
-            "serves": worker is pool.current,
+            "serves": worker in pool.serving.values(),
             "revision": worker.settings.revision,
             "limit": worker.settings.app.max_allowed_nb_of_simultaneous_upgrades,
         }

@@ -86,9 +86,13 @@ def cuts_connections(settings: GatewaySettings) -> bool:
     return settings.application_pool.failure.load_balancer_capabilities == "TcpLevel"
 
 
-def node_name(var: Path) -> str:
-    """Return a name that no other pool has, not even on this machine, and that is kept over restarts."""
-    return f"{platform.node()}-{hashlib.sha256(os.fsencode(var.resolve())).hexdigest()[:8]}"
+def node_name(var: Path, number: int) -> str:
+    """Return a name that no other worker has at the same time, and that the next one of this number has too.
+
+    Leases are held in this name: the successor of a worker that died takes over just those.
+    """
+    pool = f"{platform.node()}-{hashlib.sha256(os.fsencode(var.resolve())).hexdigest()[:8]}"
+    return pool if number == 1 else f"{pool}.{number}"
 
 
 class Supervisor:
@@ -246,9 +250,9 @@ class Supervisor:
             self._queue_length = length
             self._listener.listen(length)
 
-    def _spawn(self, settings: GatewaySettings) -> Worker:
+    def _spawn(self, settings: GatewaySettings, number: int) -> Worker:
         worker = self._spare.take() or self._new_process(settings)
-        worker.settings = settings
+        worker.settings, worker.number = settings, number
         if needs_simulator(settings) and self._simulator.url is None:
             self._simulator.want(settings.app.simulator_latency_seconds)
             worker.problems = ("the simulator is not ready",)
@@ -268,7 +272,8 @@ class Supervisor:
             listener=lend(self._listener, worker.pid),
             pool=settings.application_pool.name,
             var=str(self._options.var.absolute()),
-            node=node_name(self._options.var),
+            number=worker.number,
+            node=node_name(self._options.var, worker.number),
             probe_secret=self._secret,
             status=self._shared_status(),
         )

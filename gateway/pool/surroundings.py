@@ -40,8 +40,8 @@ class Bell(Protocol):
 class Surroundings:
     """What the pool works with."""
 
-    spawn: Callable[[GatewaySettings], Worker]
-    """Starts a worker process with these settings; raises OSError if it cannot."""
+    spawn: Callable[[GatewaySettings, int], Worker]
+    """Starts a worker process with these settings and this number; raises OSError if it cannot."""
     clock: Callable[[], float]
     timers: Timers
     events: EventLog

@@ -114,7 +114,7 @@ class Worker:
     def _prepare(self, go: Go) -> Serving:
         self._settings = settings = restore_settings(go.settings)
         set_up_logging(go.ini, settings.app.log_level)
-        self._work_lock = work_lock(Path(go.var))
+        self._work_lock = work_lock(Path(go.var), go.number)
         public = borrow(go.listener)
         application = load_application(go)
         registry = find_registry(application)

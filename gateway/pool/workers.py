@@ -48,6 +48,8 @@ class Worker(ABC):
         self.serial = serial
         self.settings = settings
         """The values it runs with; a spare gets its own when it is needed."""
+        self.number = 0
+        """Its place among those that serve at the same time, from 1 on; 0 for a spare."""
         self.was_spare = False
         self.stage = Stage.STARTING
         self.problems: tuple[str, ...] = ()

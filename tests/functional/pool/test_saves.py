@@ -101,7 +101,7 @@ def test_no_bad_value_is_ever_served(pool, seed):
         editor.replaced(settings_text(limit=editor.last_good).encode())
         status = pool.until_status(
             "the last good value",
-            lambda s: s["limit"] == editor.last_good and not (s["config_error"] or s["starting_pid"]),
+            lambda s: s["limit"] == editor.last_good and not (s["config_error"] or s["starting_pids"]),
             seconds=30,
         )
 

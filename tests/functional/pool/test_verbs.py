@@ -22,7 +22,7 @@ def _leave_good_settings(running_pool):
     running_pool.until_status(
         "good settings",
         lambda s: (
-            s["revision"] == revision and not (s["config_error"] or s["leaving_pids"] or s["starting_pid"])
+            s["revision"] == revision and not (s["config_error"] or s["leaving_pids"] or s["starting_pids"])
         ),
     )
 

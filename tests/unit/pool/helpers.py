@@ -101,10 +101,11 @@ class Pool:
         )
         self.machine = ApplicationPool(around, first)
 
-    def _spawn(self, worker_settings):
+    def _spawn(self, worker_settings, number):
         if self.cannot_spawn:
             raise OSError("no more processes")
         worker = FakeWorker(len(self.spawned) + 1, worker_settings)
+        worker.number = number
         self.spawned.append(worker)
         return worker
 
@@ -134,7 +135,7 @@ class Pool:
     def make_serve(self, worker):
         """Let a candidate go all the way; an old worker hands over at once."""
         self.make_ready(worker)
-        if (old := self.machine.current) is not None:
+        for old in list(self.machine.serving.values()):
             self.report(old, "handed_over", complete=True)
         self.report(worker, "serving")
 

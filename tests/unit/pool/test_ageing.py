@@ -114,7 +114,7 @@ class TestSchedule:
         ageing = Ageing(
             timers,
             on_due=lambda reason, at: reached.append((reason, at)),
-            on_idle=lambda _: None,
+            on_idle=lambda: None,
             now=lambda: datetime(2026, 11, 23, 2, 58, tzinfo=UTC) + timedelta(seconds=clock.now - 1000),
         )
         ageing.watch(worker)

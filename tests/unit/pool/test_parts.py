@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
@@ -64,7 +65,7 @@ class TestLocks:
         assert (tmp_path / "pool.lock").read_text() == str(os.getpid())
 
     def test_a_holder_may_ask_again(self, tmp_path):
-        first, second = work_lock(tmp_path), work_lock(tmp_path)
+        first, second = work_lock(tmp_path, 1), work_lock(tmp_path, 1)
 
         assert first.try_acquire()
         assert first.try_acquire()
@@ -72,6 +73,15 @@ class TestLocks:
 
         first.release()
         assert second.try_acquire()
+        second.release()
+
+    def test_workers_that_serve_side_by_side_work_side_by_side(self, tmp_path):
+        first, second = work_lock(tmp_path, 1), work_lock(tmp_path, 2)
+
+        assert first.try_acquire()
+        assert second.try_acquire()
+
+        first.release()
         second.release()
 
 
@@ -279,11 +289,10 @@ class TestProtocol:
             os.close(reader)
 
     def test_go_survives_the_way(self):
-        go = Go("{}", "web.ini", {"fd": 3}, "Pool", "var", "node", "secret", {"state": "Starting"})
+        go = Go("{}", "web.ini", {"fd": 3}, "Pool", "var", 1, "node", "secret", {"state": "Starting"})
 
-        command = json.loads(to_line(go.to_command()))
+        command = json.loads(to_line({"cmd": "go", **asdict(go)}))
 
-        assert command["cmd"] == "go"
         assert Go.from_command(command) == go
 
 
