@@ -14,6 +14,7 @@ from gateway.pool.care import CareForWorkers
 from gateway.pool.changeover import Changeover
 from gateway.pool.chronicle import Chronicle
 from gateway.pool.leaving import LeavingWorkers
+from gateway.pool.numa import numa_nodes
 from gateway.pool.reasons import Reason
 from gateway.pool.restarts import Restarts
 from gateway.pool.rotation import Request, Rotation, Waiter
@@ -27,7 +28,7 @@ STOPPED_BY_PERSON = "the pool was stopped"
 
 def worker_numbers(settings: GatewaySettings) -> tuple[int, ...]:
     """Return the numbers of the workers that serve at the same time."""
-    return tuple(range(1, settings.application_pool.process_model.max_processes + 1))
+    return tuple(range(1, (settings.application_pool.process_model.max_processes or numa_nodes()) + 1))
 
 
 class ApplicationPool:

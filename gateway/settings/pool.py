@@ -57,9 +57,9 @@ class ProcessModelSettings(Settings):
             "not in IIS."
         ),
     )
-    max_processes: Annotated[int, WholeNumber(1, 1)] = Field(
+    max_processes: Annotated[int, WholeNumber(0, 64)] = Field(
         default=1,
-        description="Workers that serve at the same time. More capacity comes from more nodes.",
+        description="Workers that serve at the same time, a web garden; zero for one on each NUMA node.",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from gateway.settings import restore_settings
-from tests.functional.pool.helpers import is_alive
+from tests.functional.pool.helpers import eventually, is_alive
 
 
 class Background:
@@ -46,6 +46,7 @@ class Background:
 class Application:
     def __init__(self, settings, folder: Path, var: str) -> None:
         self.settings = settings
+        self.folder = folder
         self.var = var
         self.running = 0
         self.leaked: list[bytes] = []
@@ -64,6 +65,8 @@ class Application:
         path = environ["PATH_INFO"]
         self.running += 1
         time.sleep(float(query.get("sleep", 0)))
+        if "until" in query:
+            eventually((self.folder / query["until"]).exists, seconds=60)
         body = self.body(path, query)
         self.running -= 1
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])

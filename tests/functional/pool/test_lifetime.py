@@ -48,7 +48,7 @@ def test_a_new_pool_takes_no_work_while_an_orphan_has_some_in_flight(pool):
     pool.settings(attempts=97)
     pool.start()
     answers = []
-    client = threading.Thread(target=lambda: answers.append(pool.get("/?sleep=4")[0]))
+    client = threading.Thread(target=lambda: answers.append(pool.get("/?until=seen", timeout=60)[0]))
     client.start()
     eventually(lambda: pool.about()["running"] == 2, what="the slow request runs")
     orphan = pool.about()["pid"]
@@ -60,6 +60,7 @@ def test_a_new_pool_takes_no_work_while_an_orphan_has_some_in_flight(pool):
     assert pool.about()["pid"] != orphan
     assert [pid for pid, _ in pool.journal()] == [str(orphan)]
 
+    (pool.folder / "seen").touch()
     eventually(lambda: len(pool.journal()) == 2, what="the new worker takes work")
     client.join(timeout=10)
     assert answers == [200]
@@ -72,7 +73,8 @@ def test_a_killed_worker_is_replaced(pool):
 
     kill(worker)
 
-    assert eventually(lambda: pool.about()["pid"]) != worker
+    pool.until_status("another worker", lambda s: s["worker_pid"] not in (None, worker), seconds=30)
+    assert pool.about()["pid"] != worker
     assert pool.status()["failures"] == 1
 
 

@@ -111,11 +111,13 @@ def test_a_change_without_effect_does_nothing(running_pool):
     running_pool.until_status("limit 10", lambda s: s["limit"] == 10)
 
 
-@pytest.mark.parametrize(("attempts", "told"), [(99, "never ready"), (98, "cannot be loaded")])
-def test_the_old_worker_stays_when_the_new_one_does_not_get_ready(running_pool, attempts, told):
+@pytest.mark.parametrize(
+    ("attempts", "startup", "told"), [(99, "00:00:02", "never ready"), (98, "00:00:20", "cannot be loaded")]
+)
+def test_the_old_worker_stays_when_the_new_one_does_not_get_ready(running_pool, attempts, startup, told):
     before = running_pool.status()
 
-    running_pool.settings(attempts=attempts, startup="00:00:02")
+    running_pool.settings(attempts=attempts, startup=startup)
     failed = running_pool.until_status("config_error", lambda s: s["config_error"])
 
     assert told in failed["config_error"]

@@ -74,7 +74,7 @@ def test_a_key_that_the_second_file_has_is_not_set(running_pool):
 
 
 def test_workers_and_requests_are_listed(running_pool):
-    client = threading.Thread(target=lambda: running_pool.get("/slow?sleep=4&secret=1"))
+    client = threading.Thread(target=lambda: running_pool.get("/slow?until=listed&secret=1", timeout=60))
     client.start()
     eventually(lambda: running_pool.about()["running"] == 2, what="the slow request runs")
 
@@ -87,6 +87,7 @@ def test_workers_and_requests_are_listed(running_pool):
     assert [(r["method"], r["path"], r["client"]) for r in requests] == [("GET", "/slow", "127.0.0.1")]
     assert "PID" in running_pool.run("list-workers").stdout
     assert "/slow" in running_pool.run("list-requests").stdout
+    (running_pool.folder / "listed").touch()
     client.join(timeout=10)
 
 
