@@ -12,6 +12,7 @@ from gateway.pool.event_kinds import (
     POOL_STOPPED,
     POOL_STOPPING,
     POOL_WAITS,
+    QUEUE_FULL,
     RAPID_FAIL,
     RECYCLE_FAILED,
     RECYCLE_OTHER,
@@ -124,7 +125,11 @@ class Chronicle:
             self.refused_revision = rotation.request.settings.revision
             self._events.add(CONFIG_ROLLED_BACK, reason=reason, changes=worded(rotation.changes))
 
-    # The serving worker
+    # The serving workers
+
+    def queue_full(self, refused: int, worker: Worker | None = None) -> None:
+        """`refused`: clients since this was told last; without a worker it is the system's queue."""
+        self._events.add(QUEUE_FULL, refused=refused, pid=worker and worker.pid)
 
     def idle(self, worker: Worker, seconds: float) -> None:
         self._events.add(WORKER_IDLE, pid=worker.pid, idle=f"{seconds:.0f} s")

@@ -165,6 +165,8 @@ class ApplicationPool:
                 care.pinger.answered(worker, report["id"], report["loop_age"], report["stuck_seconds"])
             case "figures" if care:
                 care.ageing.told(worker, Figures.of_report(report))
+            case "queue_full":
+                self.record.queue_full(report["refused"], worker)
             case "failed":
                 self._on_failed(worker, report["reason"])
 

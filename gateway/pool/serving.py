@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,8 +15,11 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import Error
 
+from gateway.pool.overflow import RETRY_AFTER, Overflow
 from gateway.pool.running import Running
+from gateway.pool.unavailable import BODY
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,19 @@ class _Task(WSGITask):
         return super().build_response_header()
 
 
+class _QueueFull(Error):
+    """The answer to a request that cannot wait for a thread."""
+
+    def to_response(self, ident: str | None = None) -> Any:
+        """Return status, headers and body as bytes, which the stubs of Waitress take for a text."""
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Retry-After", str(RETRY_AFTER)),
+            ("Cache-Control", "no-store"),
+        ]
+        return "503 Service Unavailable", headers, BODY
+
+
 class _Channel(HTTPChannel):
     task_class = _Task
     running: Running
@@ -77,13 +94,19 @@ class Serving:
         public: socket.socket,
         private: socket.socket,
         adjustments: Mapping[str, Any],
+        queue_length: int,
+        on_queue_full: Callable[[int], None],
     ) -> None:
+        """`queue_length`: so many requests may wait for a thread; the others are refused, and counted."""
         self._map: dict[int, Any] = {}
         self._draining = threading.Event()
         self._running = Running()
         self._drain_began = 0.0
         self._drain_limit = 0.0
         self._turned_at = time.monotonic()
+        self._queue_length = queue_length
+        self._overflow = Overflow(on_queue_full)
+        self._refused: deque[Any] = deque()
         own = {key: value for key, value in adjustments.items() if key not in WORKER_OWNED}
         server = create_server(application, map=self._map, sockets=[public, private], **own)
         self._dispatcher: ThreadedTaskDispatcher = server.task_dispatcher
@@ -92,6 +115,7 @@ class Serving:
         self._public = next(s for s in servers if s.socket.fileno() == public.fileno())
         self._private = next(s for s in servers if s is not self._public)
         self._private.application = private_application
+        self._public.add_task = self._take
         channel_class = type("Channel", (_Channel,), {"running": self._running, "draining": self._draining})
         for each in servers:
             each.channel_class = channel_class
@@ -143,9 +167,24 @@ class Serving:
     def _set_accepting(self) -> None:
         self._public.accepting = not self._draining.is_set()
 
+    def _take(self, channel: Any) -> None:
+        """Have a thread work on the channel's next request, or refuse it if too many wait already."""
+        threads = self._dispatcher
+        idle = len(threads.threads) - threads.stop_count - threads.active_count
+        if len(threads.queue) - idle < self._queue_length:
+            self._dispatcher.add_task(channel)
+            return
+        # The caller holds the channel's lock, which the answer needs: the loop answers it.
+        channel.requests[0].error = _QueueFull("")
+        self._refused.append(channel)
+        self._public.pull_trigger()
+
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, map=self._map, use_poll=hasattr(select, "poll"), count=1)
         self._turned_at = time.monotonic()
+        while self._refused:
+            self._overflow.refuse()
+            self._refused.popleft().service()
 
     def _begin_drain(self, limit: float, let_go: bool) -> None:
         if not self._draining.is_set():

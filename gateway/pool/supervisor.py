@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.logs import utc_text
+from gateway.pool.backlog import Backlog
 from gateway.pool.backoff import RestartPolicy
 from gateway.pool.control_server import ControlServer
 from gateway.pool.doorbell import Doorbell
@@ -42,6 +43,7 @@ from gateway.pool.messages import (
     WorkerExited,
     WorkerReport,
 )
+from gateway.pool.overflow import Overflow
 from gateway.pool.pool import ApplicationPool
 from gateway.pool.protocol import Go
 from gateway.pool.questions import Questions
@@ -120,7 +122,6 @@ class Supervisor:
         self._began = time.monotonic()
         self._awaiting_simulator: list[Worker] = []
         self._handed_url: str | None = None
-        self._queue_length = 0
         self._published: dict[str, Any] = {}
         self._ending = False
         self._killed = False
@@ -136,6 +137,8 @@ class Supervisor:
             settings_of_file=lambda: self._intake.valid,
         )
         self._pool = ApplicationPool(around, settings)
+        self._overflow = Overflow(self._pool.record.queue_full)
+        self._backlog = Backlog(listener, self._shed)
         self._intake = SettingsIntake(self._pool, self._events)
         self._questions = Questions(self._pool, self._timers)
         self._watcher = SettingsWatcher(options.config, known, self._inbox.put)
@@ -197,7 +200,7 @@ class Supervisor:
             self._timers.run_due()
             self._keep_simulator()
             self._keep_spare()
-            self._keep_queue_length()
+            self._backlog.keep(self._pool.good_settings.application_pool.queue_length)
             self._publish()
         except Exception:
             # Whatever it was, the workers serve on only as long as this loop turns.
@@ -244,11 +247,9 @@ class Supervisor:
             # During a change of workers the processor is needed for the new one.
             self._spare.keep(self._pool.good_settings.application_pool.process_model.spare_worker)
 
-    def _keep_queue_length(self) -> None:
-        length = self._pool.good_settings.application_pool.queue_length
-        if length != self._queue_length:
-            self._queue_length = length
-            self._listener.listen(length)
+    def _shed(self, count: int) -> None:
+        self._unavailable.shed(count)
+        self._overflow.refuse(count)
 
     def _spawn(self, settings: GatewaySettings, number: int) -> Worker:
         worker = self._spare.take() or self._new_process(settings)

@@ -91,6 +91,7 @@ class UnavailableAnswerer:
         self._wanted = False
         self._ended = False
         self._listening = False
+        self._to_shed = 0
         self._thread = threading.Thread(target=self._run, name="unavailable", daemon=True)
         self._thread.start()
 
@@ -108,6 +109,11 @@ class UnavailableAnswerer:
         self._wanted = False
         self._wake()
 
+    def shed(self, count: int) -> None:
+        """Answer so many of the clients that wait, also while workers serve: too many do."""
+        self._to_shed = count
+        self._wake()
+
     def end(self) -> None:
         """Stop for good and wait until it is done."""
         self._wanted, self._ended = False, True
@@ -122,6 +128,9 @@ class UnavailableAnswerer:
         while not (self._ended and not self._connections):
             for key, _ in self._selector.select(timeout=0.2 if self._connections else None):
                 self._handle(key.fileobj)
+            while self._to_shed and len(self._connections) < MAX_CONNECTIONS:
+                self._to_shed -= 1
+                self._accept()
             self._follow_wish()
             self._drop_late()
         self._selector.close()
@@ -130,7 +139,7 @@ class UnavailableAnswerer:
     def _handle(self, ready: object) -> None:
         if ready is self._wake_reader:
             self._wake_reader.recv(4096)
-        elif ready is self._listener:
+        elif ready is self._listener and self._wanted:
             self._accept()
         elif isinstance(ready, socket.socket) and (connection := self._connections.get(ready.fileno())):
             try:
@@ -150,8 +159,6 @@ class UnavailableAnswerer:
         self._listening = listen
 
     def _accept(self) -> None:
-        if not self._wanted:
-            return
         try:
             client, _ = self._listener.accept()
         except OSError as exc:

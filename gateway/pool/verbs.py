@@ -127,12 +127,12 @@ class Verbs:
 
 def _figures(said: dict[str, Any] | None) -> dict[str, Any]:
     """Return what a worker said of itself; nothing if it did not answer."""
-    if said is None:
-        return {"requests_served": None, "requests_running": None, "private_memory_kb": None}
+    known = said or {}
     return {
-        "requests_served": said["served"],
-        "requests_running": len(said["requests"]),
-        "private_memory_kb": said["private_memory"],
+        "requests_served": known.get("served"),
+        "requests_running": len(known["requests"]) if known else None,
+        "requests_queued": known.get("queued"),
+        "private_memory_kb": known.get("private_memory"),
     }
 
 

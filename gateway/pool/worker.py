@@ -36,6 +36,7 @@ READINESS_SECONDS = 0.1
 WORK_LOCK_SECONDS = 0.1
 PROBE_HEADER = "HTTP_X_GATEWAY_PROBE"
 EXIT_FAILED = 1
+NOT_SERVING = {"loop_age": 0.0, "queue": 0, "stuck_seconds": 0.0}
 
 
 class Reports:
@@ -124,7 +125,15 @@ class Worker:
         self._background = registry.get(BACKGROUND)
         private = socket.create_server(("127.0.0.1", 0))
         guarded = only_with_secret(application, go.probe_secret)
-        serving = Serving(application, guarded, public, private, waitress_adjustments(go.ini))
+        serving = Serving(
+            application,
+            guarded,
+            public,
+            private,
+            waitress_adjustments(go.ini),
+            queue_length=settings.application_pool.queue_length,
+            on_queue_full=lambda count: self._report("queue_full", refused=count),
+        )
         readiness = registry.get(READINESS, list)
         port = private.getsockname()[1]
         threading.Thread(
@@ -173,7 +182,7 @@ class Worker:
             self._drain(None, let_go=True)
 
     def _state(self) -> dict[str, Any]:
-        return dict(self._serving.state()) if self._serving else {"loop_age": 0.0, "stuck_seconds": 0.0}
+        return dict(self._serving.state()) if self._serving else NOT_SERVING
 
     def _tell_requests(self, number: object) -> None:
         running = self._serving.requests if self._serving else Running()
@@ -182,6 +191,7 @@ class Worker:
             id=number,
             requests=running.shown(),
             served=running.begun,
+            queued=self._state()["queue"],
             private_memory=private_memory(),
         )
 

@@ -138,7 +138,7 @@ class PoolSettings(Settings):
     )
     queue_length: Annotated[int, WholeNumber(1, 65535)] = Field(
         default=1000,
-        description="Connections that may wait for a worker.",
+        description="Requests that may wait in a worker, and connections for one; more are answered 503.",
     )
     process_model: ProcessModelSettings = ProcessModelSettings()
     recycling: RecyclingSettings = RecyclingSettings()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.pool import changing
 from gateway.pool.changing import change_setting
 from gateway.pool.errors import PoolError, PoolRefusedError
+from gateway.settings import edit_setting
 
 KEY = "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES"
 TEXT = f"""<configuration>
@@ -69,8 +69,7 @@ def test_what_somebody_else_saves_meanwhile_is_not_overwritten(config, monkeypat
         config.write_text(TEXT.replace('"10"', '"15"'))
         return edited
 
-    edit_setting = changing.edit_setting
-    monkeypatch.setattr(changing, "edit_setting", edit)
+    monkeypatch.setattr("gateway.pool.changing.edit_setting", edit)
 
     with pytest.raises(PoolError, match="somebody else"):
         change_setting(config, KEY, "20")

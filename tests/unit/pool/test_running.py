@@ -2,7 +2,6 @@
 
 import pytest
 
-from gateway.pool import running as running_module
 from gateway.pool.running import Running
 from tests.unit.pool.helpers import Clock
 
@@ -10,7 +9,7 @@ from tests.unit.pool.helpers import Clock
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(running_module.time, "monotonic", clock)
+    monkeypatch.setattr("gateway.pool.running.time.monotonic", clock)
     return clock
 
 

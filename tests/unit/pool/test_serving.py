@@ -36,8 +36,15 @@ class Server:
         self.port = bound_address(self.public).port
         self.private_port = private.getsockname()[1]
         guarded = only_with_secret(self.application, "s3")
+        self.refused: list[int] = []
         self.serving = Serving(
-            self.application, guarded, self.public, private, {"threads": "2", "listen": "x"}
+            self.application,
+            guarded,
+            self.public,
+            private,
+            {"threads": "2", "listen": "x"},
+            queue_length=4,
+            on_queue_full=self.refused.append,
         )
         self.results: list[bool] = []
         self.thread = threading.Thread(target=lambda: self.results.append(self.serving.run()))
@@ -131,6 +138,32 @@ def test_running_and_queued_requests_are_answered(server):
     assert [client.getresponse().read() for client in clients] == [b"ok"] * 5
     assert server.wait_for_end() is True
     for client in clients:
+        client.close()
+
+
+def test_beyond_the_length_of_the_queue_requests_are_refused_at_once(server):
+    server.serving.open()
+    server.application.let_go.clear()
+    waiting = [server.connect() for _ in range(6)]
+    for client in waiting:
+        client.request("GET", "/")
+    eventually(lambda: server.serving.state()["running"] == 2 and server.serving.state()["queue"] == 4)
+
+    refused = server.connect()
+    refused.request("POST", "/", body=b"x" * 100_000)
+    response = refused.getresponse()
+
+    assert (response.status, response.headers["Connection"]) == (503, "close")
+    assert response.headers["Retry-After"] == "2"
+    assert response.read() == b"Service Unavailable\n"
+    assert server.refused == [1]
+    probe = server.connect(server.private_port)
+    probe.request("GET", "/", headers={"X-Gateway-Probe": "s3"})
+    server.application.let_go.set()
+    assert [client.getresponse().status for client in (*waiting, probe)] == [200] * 7
+    again = server.connect()
+    assert get(again)[0] == 200
+    for client in (*waiting, refused, probe, again):
         client.close()
 
 
