@@ -370,7 +370,13 @@ class TestPool:
                 "applicationPool.name",
                 'a name of at most 64 characters without | < > & \\ / [ ] + = ; : , ? * @ "',
             ),
-            ("processModel", "maxProcesses", "2", "processModel.maxProcesses", "1"),
+            (
+                "processModel",
+                "maxProcesses",
+                "65",
+                "processModel.maxProcesses",
+                "a whole number from 0 to 64",
+            ),
             (
                 "processModel",
                 "shutdownTimeLimit",
