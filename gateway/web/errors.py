@@ -72,7 +72,7 @@ def problem(
     """The refusal as whoever asks can read it: a page in the panels, else a problem document."""
     if not is_panel(request):
         return problem_document(request, status, code, detail, headers=headers, **members)
-    response = refusal(request, status, detail)
+    response = refusal(request, status, detail, code)
     response.headers.update(headers or {})
     return response
 

@@ -10,12 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gateway.services.catalog.demonstration import make_catalog
+from tests.browser.chromium import EXECUTABLE, launch
 from tests.browser.scenery import Scenery, put_up
 from tests.browser.visiting import Visitors
 from tests.databases import sqlite_url
 from tests.functional.site import Site
-
-EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @dataclass
@@ -33,9 +32,7 @@ def chromium() -> Iterator[Browser]:
     if EXECUTABLE is None:
         pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=EXECUTABLE, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -53,6 +53,7 @@ LOGINS = {
 """Accounts by login; `auditor` may only look, `lantern` may not upgrade, `newcomer` has nothing yet."""
 
 FAR_AWAY = NOW.replace(year=2036)
+"""Paths that were read today would be asked for again tomorrow."""
 PREFIXES = {1: "ended_", 2: "", 3: "reseller_"}
 """By batch."""
 

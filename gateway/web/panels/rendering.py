@@ -61,6 +61,7 @@ def page(request: Request, template: str, http_status: HTTPStatus = HTTPStatus.O
     html = render(f"gateway.web.panels:templates/{template}", common | values, request)
     response = Response(html, status=int(http_status), content_type="text/html", charset="utf-8")
     response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "same-origin"  # A form that is refused leads back to its page.
     if message is not None:
         response.delete_cookie(FLASH_COOKIE)
     return response

@@ -7,10 +7,12 @@ and an address can be kept.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import NamedTuple
 
 from pyramid.request import Request
@@ -23,8 +25,9 @@ from gateway.models import ServicePlan
 from gateway.services.catalog_queries import CatalogQueries
 from gateway.services.eligibility import SubscriptionFacts, Violation, ViolationCode
 from gateway.services.errors import NotEligibleError
+from gateway.services.idempotency import Idempotency
 from gateway.services.prices import PriceChange, compare_prices
-from gateway.services.scheduling import Assessment, UpgradeScheduling
+from gateway.services.scheduling import Assessment, Scheduled, UpgradeScheduling
 from gateway.services.subscription_queries import SubscriptionQueries, SubscriptionRow
 from gateway.web.api.catalog_views import upgrade_paths
 from gateway.web.panels.places import Crumb, Places
@@ -109,6 +112,7 @@ def show_preview(request: Request) -> Response:
         asked=asked,
         target=target,
         preview=preview,
+        once=secrets.token_urlsafe(16),
         shown=_rows(request, preview, shown, row.plan, target),
         query=[*asked.query(), ("target", target_id)],
         show=request.GET.get("show", ""),
@@ -120,28 +124,48 @@ def show_preview(request: Request) -> Response:
 
 
 def finish(request: Request) -> Response:
-    """Schedule exactly what the preview showed, or nothing."""
+    """Schedule exactly what the preview showed, or nothing; once, however often the button is pressed."""
     places = Places(request)
     row = find_plan(request)
     asked = chosen(request, row.plan)
     target_id = str(request.POST.get("target", ""))
-    only_eligible = bool(request.POST.get("only_eligible"))
     _ask_microsoft_first(request, asked, target_id)
+    idempotency = Idempotency(request.db)
+    before = idempotency.begin(request.caller.name, *_once(request), utcnow())
+    if before is not None and before.location is not None:
+        return see_other(request, before.location, Message("done", before.body or ""))
+    scheduled = _schedule(request, asked, target_id)
+    if scheduled is None:
+        request.tm.doom()
+        again = places.plan(row.plan, "preview", [*asked.query(), ("target", target_id)])
+        text = "Nothing was scheduled: the subscriptions have changed since the preview"
+        return see_other(request, again, Message("failed", text))
+    request.wake_engine_after_commit()
+    left_out = f"; {counted(len(scheduled.refused), 'subscription')} left out" if scheduled.refused else ""
+    text = f"{counted(len(scheduled.upgrades), 'upgrade')} scheduled{left_out}"
+    batch_url = places.url("batch", batch_id=scheduled.batch.id)
+    idempotency.complete(int(HTTPStatus.SEE_OTHER), batch_url, text)
+    return see_other(request, batch_url, Message("done", text))
+
+
+def _once(request: Request) -> tuple[str, str]:
+    """What tells this preview from every other one, and a hash of what it showed."""
+    once = str(request.POST.get("once") or secrets.token_urlsafe(16))
+    shown = f"{request.path}\n{request.POST.get('digest', '')}"
+    return f"finish-{once}", hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _schedule(request: Request, asked: Chosen, target_id: str) -> Scheduled | None:
+    """None if it is not what the preview showed."""
     scheduling = UpgradeScheduling(request.db, request.caller, upgrade_paths(request, request.db))
     ids = asked.subscription_ids(SubscriptionQueries(request.db, request.caller))
-    again = places.plan(row.plan, "preview", [*asked.query(), ("target", target_id)])
-    changed = Message("failed", "Nothing was scheduled: the subscriptions have changed since the preview")
+    only_eligible = bool(request.POST.get("only_eligible"))
     try:
         scheduled = scheduling.schedule(ids, target_id, only_eligible=only_eligible, now=utcnow())
     except NotEligibleError:
-        return see_other(request, again, changed)
-    if _digest([key for _, key in scheduled.upgrades], target_id) != request.POST.get("digest"):
-        request.tm.doom()
-        return see_other(request, again, changed)
-    request.wake_engine_after_commit()
-    left_out = f"; {counted(len(scheduled.refused), 'subscription')} left out" if scheduled.refused else ""
-    message = Message("done", f"{counted(len(scheduled.upgrades), 'upgrade')} scheduled{left_out}")
-    return see_other(request, places.url("batch", batch_id=scheduled.batch.id), message)
+        return None
+    digest = _digest([key for _, key in scheduled.upgrades], target_id)
+    return scheduled if digest == request.POST.get("digest") else None
 
 
 def _ask_microsoft_first(request: Request, asked: Chosen, target_id: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from gateway.models import Upgrade, UpgradeBatch
+from gateway.models import Subscription, SubscriptionStatus, Upgrade, UpgradeBatch
 from tests.unit.web.helpers import make_settings
 from tests.unit.web.panels.helpers import location_of
 
@@ -147,15 +147,36 @@ class TestFinish:
 
         assert upgrades(db) == len(good) + 1
 
-    def test_what_was_finished_is_not_finished_again(self, db, provider, url, good, world):
+    def test_pressed_twice_it_leads_to_the_same_batch(self, db, provider, url, good, world):
         page = preview(provider, url, good, world.target)
-        finish(page)
+        first = finish(page)
 
         again = finish(page)
+
+        assert location_of(again) == location_of(first)
+        assert "3 upgrades scheduled" in provider.get(location_of(again))
+        assert upgrades(db) == 3
+
+    def test_another_preview_does_not_finish_the_same_again(self, db, provider, url, good, world):
+        one, other = (preview(provider, url, good, world.target) for _ in range(2))
+        finish(one)
+
+        again = finish(other)
 
         assert "/preview?" in location_of(again)
         assert "Nothing was scheduled" in provider.get(location_of(again))
         assert upgrades(db) == 3
+
+    def test_what_was_refused_may_be_finished_later(self, db, provider, url, good, world):
+        page = preview(provider, url, good, world.target)
+        row = db.get(Subscription, good[0])
+        row.status = SubscriptionStatus.SUSPENDED
+        db.commit()
+        assert "/preview?" in location_of(finish(page))
+        row.status = SubscriptionStatus.ACTIVE
+        db.commit()
+
+        assert location_of(finish(page)).startswith("/provider/upgrade-batches/")
 
     def test_what_has_changed_since_the_preview_is_looked_at_again(
         self, db, factories, provider, plan, url, good, world

@@ -1,0 +1,81 @@
+"""Pictures of every page for the manual: `make screenshots`.
+
+The rows and the times are the same every time; a picture that looks as before is not written.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageChops
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.chromium import launch
+from tests.browser.pages import Shown, every_page
+from tests.browser.scenery import put_up
+from tests.browser.visiting import Visitors
+
+log = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
+WIDTHS = {1440: 900, 375: 812}
+"""A desk and a phone: heights by widths, in CSS pixels."""
+DARK = frozenset({"plan", "batch", "upgrade-preview-refused"})
+"""Also shown as people see them who prefer dark colours."""
+COLOURS = 128
+
+
+def take(visitors: Visitors, shown: Shown, folder: Path) -> None:
+    page = visitors.show(shown)
+    for width, height in WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        save(page, folder / f"{shown.name}-{width}.png")
+    if shown.name in DARK:
+        page.emulate_media(color_scheme="dark")
+        page.set_viewport_size({"width": 1440, "height": 900})
+        save(page, folder / f"{shown.name}-1440-dark.png")
+        page.emulate_media(color_scheme=None)
+
+
+def save(page: Page, file: Path) -> None:
+    """The whole page, with as many colours as such a page has."""
+    page.evaluate("scrollTo(0, 0)")
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+    if file.exists():
+        with Image.open(file) as before:
+            if before.size == small.size and not _differ(before, small):
+                return
+    small.save(file, optimize=True)
+    log.info("Saved: file=%s", file.name)
+
+
+def _differ(one: Image.Image, other: Image.Image) -> bool:
+    return ImageChops.difference(one.convert("RGB"), other.convert("RGB")).getbbox() is not None
+
+
+def main(folder: Path = FOLDER) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = set(sys.argv[1:])
+    pages = [shown for shown in every_page() if not names or shown.name in names]
+    with (
+        tempfile.TemporaryDirectory() as data,
+        put_up(Path(data)) as scenery,
+        sync_playwright() as playwright,
+        launch(playwright) as browser,
+    ):
+        visitors = Visitors(browser, scenery)
+        for shown in pages:
+            take(visitors, shown, folder)
+        visitors.close()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    main()
