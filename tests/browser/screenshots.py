@@ -33,19 +33,19 @@ def take(visitors: Visitors, shown: Shown, folder: Path) -> None:
     page = visitors.show(shown)
     for width, height in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": height})
-        save(page, folder / f"{shown.name}-{width}.png")
+        save(page, width, folder / f"{shown.name}-{width}.png")
     if shown.name in DARK:
         page.emulate_media(color_scheme="dark")
         page.set_viewport_size({"width": 1440, "height": 900})
-        save(page, folder / f"{shown.name}-1440-dark.png")
+        save(page, 1440, folder / f"{shown.name}-1440-dark.png")
         page.emulate_media(color_scheme=None)
 
 
-def save(page: Page, file: Path) -> None:
+def save(page: Page, width: int, file: Path) -> None:
     """The whole page, with as many colours as such a page has."""
     page.evaluate("scrollTo(0, 0)")
     height = page.evaluate("document.documentElement.scrollHeight")
-    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    page.set_viewport_size({"width": width, "height": height})
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
     if file.exists():
