@@ -43,20 +43,39 @@ class Site:
 
         return with_data_folder(load_settings(self.config), self.var)
 
-    @property
-    def database_file(self) -> Path | None:
-        """Where a SQLite database is, or None for another or one in memory."""
-        from sqlalchemy.engine import make_url
+    def database_url(self, text: str) -> str:
+        """A connection string that means what it would mean in Settings.config.
 
-        url = make_url(self.settings.database_url)
-        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        :raises click.BadParameter: if it is none
+        """
+        from gateway.settings.urls import DatabaseURL, absolute_database_url, in_data_folder
+
+        try:
+            url = DatabaseURL().parse(text)
+        except ValueError as exc:
+            raise click.BadParameter(f"expected {DatabaseURL().allowed}") from exc
+        return in_data_folder(absolute_database_url(url, self.config.parent), self.var)
+
+    def create(self, url: str | None = None) -> str:
+        """Create the database, or bring it to the newest schema; what it is called."""
+        from gateway.migrations import migrate
+
+        file = _file_of(url or self.settings.database_url)
+        if file is not None:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.any_database(url) as database:
+            migrate(database)
+            return database.url.render_as_string(hide_password=True)
 
     @contextmanager
-    def any_database(self) -> Iterator[Database]:
-        """:raises DatabaseNotReadyError: if it cannot be reached"""
+    def any_database(self, url: str | None = None) -> Iterator[Database]:
+        """The one of Settings.config, or another.
+
+        :raises DatabaseNotReadyError: if it cannot be reached
+        """
         from gateway.db import DATABASE_AWAY, Database
 
-        database = Database(self.settings.database_url)
+        database = Database(url or self.settings.database_url)
         try:
             yield database
         except DATABASE_AWAY as exc:
@@ -67,16 +86,17 @@ class Site:
             database.close()
 
     @contextmanager
-    def database(self) -> Iterator[Database]:
+    def database(self, url: str | None = None) -> Iterator[Database]:
         """The database with the schema that this program needs.
 
         :raises DatabaseNotReadyError: if `gateway init` has not been run, or that of a newer program
         """
         from gateway.migrations import current_revision, is_known, newest_revision
 
-        if self.database_file is not None and not self.database_file.exists():
-            raise DatabaseNotReadyError(f"database {self.database_file} does not exist; run: gateway init")
-        with self.any_database() as database:
+        file = _file_of(url or self.settings.database_url)
+        if file is not None and not file.exists():
+            raise DatabaseNotReadyError(f"database {file} does not exist; run: gateway init")
+        with self.any_database(url) as database:
             current, newest = current_revision(database), newest_revision()
             if not is_known(current):
                 raise DatabaseNotReadyError(
@@ -86,6 +106,14 @@ class Site:
                 found = current or "no schema"
                 raise DatabaseNotReadyError(f"database has {found}, expected {newest}; run: gateway init")
             yield database
+
+
+def _file_of(url: str) -> Path | None:
+    """Where a SQLite database is, or None for another."""
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
 class _Commands(click.Group):
@@ -122,14 +150,37 @@ def main(context: click.Context, config: Path, var: Path | None) -> None:
 @click.pass_obj
 def init(site: Site) -> None:
     """Create the database, or bring it to the newest schema."""
-    from gateway.migrations import migrate, newest_revision
+    from gateway.migrations import newest_revision
 
-    if site.database_file is not None:
-        site.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with site.any_database() as database:
-        migrate(database)
-        where = database.url.render_as_string(hide_password=True)
+    where = site.create()
     click.echo(f"Database ready: {where} at {newest_revision()}", err=True)
+
+
+@main.command()
+@click.option("--from", "source_url", help="Connection string; that of Settings.config when not given.")
+@click.option("--to", "target_url", required=True, help="Connection string of an empty database.")
+@click.pass_obj
+def copy_database(site: Site, source_url: str | None, target_url: str) -> None:
+    """Move everything into another database, such as from SQLite to PostgreSQL.
+
+    All of it or, if anything is wrong, nothing. Stop the gateway first. Upgrades that are not over go on
+    when a gateway runs on the new database. PostgreSQL takes a password from ~/.pgpass or PGPASSWORD too.
+    """
+    from gateway.db import utcnow
+    from gateway.services.database_copy import copy_database
+
+    target_url = site.database_url(target_url)
+    with site.database(site.database_url(source_url) if source_url else None) as source:
+        where = site.create(target_url)
+        with site.database(target_url) as target:
+            copied = copy_database(source, target, now=utcnow(), progress=_show_progress)
+    click.echo(f"Copied {copied.rows} rows to {where}", err=True)
+    click.echo(f"Upgrades not over: {copied.pending} pending, {copied.in_progress} in progress", err=True)
+    click.echo(
+        "Name it in Settings.config, and never start a gateway on the old database again: both would carry"
+        " out the same upgrades",
+        err=True,
+    )
 
 
 @main.command("import")

@@ -32,8 +32,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 SQLITE_ARGUMENTS = {"timeout": 60}
 """Seconds that a transaction waits for another process to finish writing."""
 
+APPLICATION_NAME = "office365-gateway"
+"""What PostgreSQL shows our connections as."""
+
 POSTGRESQL_ARGUMENTS: dict[str, str | int] = {
-    "application_name": "office365-gateway",
+    "application_name": APPLICATION_NAME,
     # A plan made while a table was small, and kept, would read all of it later on.
     "options": "-c plan_cache_mode=force_custom_plan",
     # A server that vanished without a word is given up in half a minute, not in TCP's quarter of an hour.

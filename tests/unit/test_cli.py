@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from gateway.cli import main
+from gateway.db import Database
 from gateway.models import Account, Role
 from gateway.services.api_keys import APIKeys
 from gateway.services.users import Users
@@ -243,6 +245,40 @@ class TestAPIKeys:
 
         assert result.exit_code == 1
         assert "0123456789ab" in result.stderr
+
+
+class TestCopyDatabase:
+    def test_everything_moves_and_what_to_do_next_is_said(self, gateway, tmp_path):
+        catalog_file = tmp_path / "catalog.json"
+        catalog_file.write_text(json.dumps(small_catalog()))
+        gateway("import", catalog_file)
+
+        result = gateway("copy-database", "--to", "sqlite:///|DataDirectory|/copy.db")
+
+        assert result.exit_code == 0, result.output
+        assert "Upgrades not over: 0 pending, 0 in progress" in result.stderr
+        assert "Name it in Settings.config" in result.stderr
+        again = commands(tmp_path, sqlite_url(tmp_path / "var" / "copy.db"))("import", catalog_file)
+        assert "Nothing changed" in again.stderr
+
+    def test_a_target_in_use_is_refused_in_one_line(self, gateway, database_url, tmp_path):
+        target = sqlite_url(tmp_path / "other.db")
+        commands(tmp_path, target)("init")
+        with closing(Database(target)) as other, other.read() as session:
+            session.execute(text("SELECT * FROM account"))
+
+            result = commands(tmp_path, database_url)("copy-database", "--to", target)
+
+        assert result.exit_code == 1
+        assert "is not at rest" in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_what_is_no_connection_string_is_wrong_use(self, gateway):
+        result = gateway("copy-database", "--to", "mysql://u:secret@h/d")
+
+        assert result.exit_code == 2
+        assert "expected sqlite:///FILE or postgresql+psycopg://" in result.stderr
+        assert "secret" not in result.stderr
 
 
 class TestWrongUse:
