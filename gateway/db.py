@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,12 +23,16 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    func,
+    select,
 )
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
+
+log = logging.getLogger(__name__)
 
 SQLITE_ARGUMENTS = {"timeout": 60}
 """Seconds that a transaction waits for another process to finish writing."""
@@ -50,6 +55,9 @@ POSTGRESQL_ARGUMENTS: dict[str, str | int] = {
 
 MONEY_SCALE = Decimal(10_000)
 """Prices are kept as whole ten-thousandths, since SQLite has no decimal numbers."""
+
+SMALLEST_JUMP = 1.0
+"""Seconds by which a clock may be out before it counts as set by somebody."""
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 """What a database raises that cannot be reached, is full, or has no connection to spare: try again later.
@@ -120,6 +128,43 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+class DatabaseClock:
+    """The time as the database has it, so that nodes agree on it whatever their own clocks say.
+
+    Between two looks it goes on by itself, steadily, when the clock of the machine is set.
+    """
+
+    def __init__(self, ask: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
+        """:param ask: the time of the database; it may take its time, and fail"""
+        self._ask = ask
+        self._monotonic = monotonic
+        self._anchor: tuple[datetime, float] | None = None
+        self._jumped = float("-inf")
+
+    def __call__(self) -> datetime:
+        anchor = self._anchor
+        return utcnow() if anchor is None else anchor[0] + timedelta(seconds=self._monotonic() - anchor[1])
+
+    def synchronise(self) -> None:
+        """Look again; threads may go on asking meanwhile.
+
+        :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer; the old look holds then
+        """
+        before = self._monotonic()
+        found = self._ask()
+        after = self._monotonic()
+        expected, known = self(), self._anchor is not None
+        self._anchor = found, (before + after) / 2
+        jump = (self() - expected).total_seconds()
+        if known and abs(jump) > SMALLEST_JUMP + (after - before):
+            log.warning("The clock of the database jumped: seconds=%.3f", jump)
+            self._jumped = after
+
+    def is_steady_for(self, duration: timedelta) -> bool:
+        """Whether it has not jumped for so long."""
+        return self._monotonic() - self._jumped >= duration.total_seconds()
+
+
 class Database:
     """One database and its connections. Threads share it; each opens its own transactions."""
 
@@ -138,6 +183,7 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        self.clock = DatabaseClock(self._ask_time)
         self._writing = self.engine.execution_options(gateway_writes=True)
         # Threads that wait for SQLite's lock look for it again and again; here they stand in line.
         self._line: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
@@ -166,6 +212,14 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def _ask_time(self) -> datetime:
+        """SQLite is where we are; a server has a clock of its own."""
+        if self.is_sqlite:
+            return utcnow()
+        with self.engine.connect() as connection:
+            found: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+            return found.astimezone(UTC)
 
 
 def _unless_given(url: URL) -> dict[str, str | int]:

@@ -13,7 +13,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
-from gateway.db import DATABASE_AWAY, Database, utcnow
+from gateway.db import DATABASE_AWAY, Database
 from gateway.engine.agenda import Agenda
 from gateway.engine.claims import Claims
 from gateway.engine.clients import PartnerCenterClients
@@ -49,13 +49,15 @@ class Engine:
         clients: PartnerCenterClients,
         *,
         node: str,
-        clock: Callable[[], datetime] = utcnow,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
-        """:param node: stable name of the place this runs at; only one engine of a node works at a time"""
+        """:param node: stable name of the place this runs at; only one engine of a node works at a time
+        :param clock: that of the database when not given
+        """
         self._database = database
         self._limit = settings.app.max_allowed_nb_of_simultaneous_upgrades
         self._node = node
-        self._clock = clock
+        self._clock = clock = clock or database.clock
         owner = f"{node}:{uuid4().hex[:12]}"
         self._context = EngineContext(database, clients, settings.app, owner, clock)
         self._claims = Claims(database, owner, self._context.lease, clock)
@@ -70,13 +72,21 @@ class Engine:
         """Begin to work. Earlier workers of this node must be gone or have handed over."""
         if self._is_dispatching():
             return
-        freed = self._claims.release_those_of_the_dead(self._node)
+        freed = self._take_over()
         self._context.stopping.clear()
         if not self._scheduler.running:
             self._scheduler.start()
         self._dispatcher = threading.Thread(target=self._dispatch, name="engine-dispatcher", daemon=True)
         self._dispatcher.start()
         log.info("Engine started: limit=%s taken_over=%s", self._limit, freed)
+
+    def _take_over(self) -> int:
+        """Free what earlier workers of this node held; how much that was."""
+        try:
+            return self._claims.release_those_of_the_dead(self._node)
+        except DATABASE_AWAY:
+            log.exception("Earlier leases could not be given back; they run out by themselves")
+            return 0
 
     def stop_claiming(self) -> None:
         """Take no more work; what runs stops at the next step. Returns at once."""
@@ -165,7 +175,10 @@ class Engine:
     def _look_around(self) -> None:
         """Find work: abandoned, pending, and what somebody asked to look at now."""
         try:
-            self._claims.adopt()
+            self._database.clock.synchronise()
+            # Leases seem to have run out when the clock jumps ahead; their holders renew them meanwhile.
+            if self._database.clock.is_steady_for(self._context.lease):
+                self._claims.adopt()
             self._claims.claim(self._limit)
             self._agenda.update(self._claims.due_times())
             self._heartbeat_at = self._clock()

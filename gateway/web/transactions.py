@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import zope.sqlalchemy
 from pyramid.config import Configurator
@@ -30,6 +31,12 @@ def db(request: Request) -> Session:
     return session
 
 
+def now(request: Request) -> datetime:
+    """The time as all nodes have it, for what the engine or another node reads."""
+    found: datetime = request.registry[DATABASE].clock()
+    return found
+
+
 def after_commit(request: Request, action: Callable[[], object]) -> None:
     """Do something once everybody can see what the request changed; nothing if it is rolled back."""
 
@@ -49,5 +56,6 @@ def includeme(config: Configurator) -> None:
     config.add_settings({"tm.annotate_user": False, "tm.manager_hook": explicit_manager})
     config.include("pyramid_tm")
     config.add_request_method(db, reify=True)
+    config.add_request_method(now, reify=True)
     config.add_request_method(after_commit)
     config.add_request_method(wake_engine_after_commit)

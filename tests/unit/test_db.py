@@ -1,4 +1,5 @@
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -6,10 +7,10 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from gateway.db import DATABASE_AWAY, Database
+from gateway.db import DATABASE_AWAY, Database, DatabaseClock, utcnow
 from gateway.models import Account, AccountType, SubscriptionPeriod
 from tests.databases import sqlite_url
-from tests.factories import Factories
+from tests.factories import NOW, Factories
 
 
 class TestTimes:
@@ -96,6 +97,62 @@ class TestTransactions:
             provider = Factories(session).provider(name="Provider")
 
         assert provider.name == "Provider"
+
+
+class TestDatabaseClock:
+    def test_nodes_with_different_clocks_agree(self, postgresql_database, monkeypatch):
+        truth = utcnow()
+        monkeypatch.setattr("gateway.db.utcnow", lambda: truth + timedelta(hours=1))
+
+        postgresql_database.clock.synchronise()
+
+        assert abs(postgresql_database.clock() - truth) < timedelta(seconds=30)
+
+    def test_it_goes_on_steadily_when_the_machines_clock_is_set(self, timer):
+        clock = DatabaseClock(lambda: NOW, lambda: timer[0])
+        clock.synchronise()
+
+        timer[0] += 5
+
+        assert clock() == NOW + timedelta(seconds=5)
+
+    def test_without_a_look_it_is_the_clock_of_the_machine(self):
+        assert abs(DatabaseClock(lambda: NOW)() - utcnow()) < timedelta(seconds=30)
+
+    @pytest.mark.parametrize(("seconds", "is_steady"), [(-60, False), (0.5, True), (60, False)])
+    def test_a_jump_is_remembered_for_a_while(self, timer, seconds, is_steady):
+        times = [NOW, NOW + timedelta(seconds=10 + seconds)]
+        clock = DatabaseClock(lambda: times.pop(0), lambda: timer[0])
+        clock.synchronise()
+        timer[0] += 10
+        clock.synchronise()
+
+        assert clock.is_steady_for(timedelta(seconds=30)) is is_steady
+        timer[0] += 30
+        assert clock.is_steady_for(timedelta(seconds=30))
+
+    def test_a_slow_answer_is_no_jump(self, timer):
+        def ask():
+            timer[0] += 20  # The database looked at its clock first, and its answer took so long.
+            return NOW + timedelta(seconds=timer[0] - 120)
+
+        clock = DatabaseClock(ask, lambda: timer[0])
+        clock.synchronise()
+        clock.synchronise()
+
+        assert clock.is_steady_for(timedelta(seconds=30))
+
+    @pytest.fixture
+    def timer(self):
+        """What a steady clock shows."""
+        return [100.0]
+
+
+def test_what_the_url_says_of_a_connection_wins(postgresql_database_url):
+    together = "&" if "?" in postgresql_database_url else "?"
+    url = f"{postgresql_database_url}{together}application_name=mine"
+    with closing(Database(url)) as database, database.read() as session:
+        assert session.scalar(text("SHOW application_name")) == "mine"
 
 
 def test_a_database_that_is_not_there_raises_what_is_meant_by_away(tmp_path):

@@ -7,7 +7,6 @@ from http import HTTPStatus
 
 from pyramid.request import Request
 
-from gateway.db import utcnow
 from gateway.errors import GatewayError
 from gateway.services.cancellation import UpgradeCancellation
 from gateway.services.errors import NotEligibleError, UpgradeBatchNotFoundError, UpgradeNotFoundError
@@ -56,7 +55,7 @@ def create_upgrade_batch(request: Request, asked: UpgradeBatchRequest) -> Answer
 def _assess(request: Request, asked: UpgradeBatchRequest) -> Assessment:
     with request.registry[DATABASE].read() as db:
         scheduling = UpgradeScheduling(db, request.caller, upgrade_paths(request, db))
-        return scheduling.assess(asked.subscription_ids, asked.target_service_plan_id, utcnow())
+        return scheduling.assess(asked.subscription_ids, asked.target_service_plan_id, request.now)
 
 
 def _schedule(request: Request, asked: UpgradeBatchRequest) -> Answer:
@@ -66,7 +65,7 @@ def _schedule(request: Request, asked: UpgradeBatchRequest) -> Answer:
             asked.subscription_ids,
             asked.target_service_plan_id,
             only_eligible=asked.only_eligible,
-            now=utcnow(),
+            now=request.now,
         )
     except NotEligibleError as exc:
         return _refused(request, exc)
@@ -116,12 +115,12 @@ def get_upgrade(request: Request, _asked: None) -> Answer:
 
 def cancel_upgrades(request: Request, asked: UpgradeSelection) -> Answer:
     cancellation = UpgradeCancellation(request.db, request.caller)
-    result = cancellation.cancel(upgrade_ids=asked.upgrade_ids, batch_id=asked.batch_id, now=utcnow())
+    result = cancellation.cancel(upgrade_ids=asked.upgrade_ids, batch_id=asked.batch_id, now=request.now)
     return answer(present_cancellation(result))
 
 
 def refresh_upgrades(request: Request, asked: UpgradeSelection) -> Answer:
     refresh = StatusRefresh(request.db, request.caller)
-    result = refresh.refresh(upgrade_ids=asked.upgrade_ids, batch_id=asked.batch_id, now=utcnow())
+    result = refresh.refresh(upgrade_ids=asked.upgrade_ids, batch_id=asked.batch_id, now=request.now)
     request.wake_engine_after_commit()
     return answer(present_refresh(result))

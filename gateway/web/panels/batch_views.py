@@ -77,7 +77,7 @@ def show_batch(request: Request) -> Response:
         upgrades=found,
         status=status,
         may_cancel=_may_cancel(request, found.items),
-        loaded_at=utcnow() - LATE,
+        loaded_at=request.now - LATE,
         **_progress(request, queries, batch_id),
     )
 
@@ -111,9 +111,9 @@ def cancel_upgrades(request: Request) -> Response:
     ids = [int(text) for text in request.POST.getall("u") if text.isdecimal() and len(text) < 12]
     cancellation = UpgradeCancellation(request.db, request.caller)
     if request.POST.get("all"):
-        result = cancellation.cancel(batch_id=batch_id, now=utcnow())
+        result = cancellation.cancel(batch_id=batch_id, now=request.now)
     elif ids:
-        result = cancellation.cancel(upgrade_ids=ids, now=utcnow())
+        result = cancellation.cancel(upgrade_ids=ids, now=request.now)
     else:
         return see_other(request, back, Message("failed", "Select the upgrades to cancel, or all Pending"))
     return see_other(request, back, describe_cancellation(result))
@@ -121,7 +121,7 @@ def cancel_upgrades(request: Request) -> Response:
 
 def refresh_statuses(request: Request) -> Response:
     batch_id = _row_id(request, "batch_id", UpgradeBatchNotFoundError)
-    result = StatusRefresh(request.db, request.caller).refresh(batch_id=batch_id, now=utcnow())
+    result = StatusRefresh(request.db, request.caller).refresh(batch_id=batch_id, now=request.now)
     request.wake_engine_after_commit()
     text = f"Statuses refreshed; {counted(len(result.refreshed), 'upgrade')} read again from Microsoft"
     back = Places(request).url("batch", _status_query(request), batch_id=batch_id)
@@ -149,7 +149,7 @@ def show_upgrade(request: Request) -> Response:
 
 def _changes(request: Request, queries: UpgradeQueries, batch_id: int) -> dict[str, Any]:
     ids = [int(text) for text in request.GET.get("rows", "").split(",") if text.isdecimal()][:MAXIMUM_LIMIT]
-    until = utcnow() - LATE
+    until = request.now - LATE
     changed = queries.changed_since(batch_id, ids, _since(request))
     common = {"places": Places(request), "statuses": UPGRADE_STATUSES}
     may_cancel = _may_cancel(request, changed)

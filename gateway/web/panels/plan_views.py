@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from gateway.db import Database, utcnow
+from gateway.db import Database
 from gateway.models import PlanKind, SubscriptionStatus, UpgradeStatus
 from gateway.services.caller import Caller
 from gateway.services.cancellation import Cancellation, UpgradeCancellation
@@ -89,7 +89,7 @@ def cancel_upgrades(request: Request) -> Response:
     )
     if not upgrade_ids:
         return _back(request, asked, Message("failed", "None of the selected subscriptions has an upgrade"))
-    result = UpgradeCancellation(request.db, request.caller).cancel(upgrade_ids=upgrade_ids, now=utcnow())
+    result = UpgradeCancellation(request.db, request.caller).cancel(upgrade_ids=upgrade_ids, now=request.now)
     return _back(request, asked, describe_cancellation(result))
 
 
@@ -105,7 +105,7 @@ def refresh_statuses(request: Request) -> Response:
         return _back(
             request, asked, Message("done", "Statuses refreshed; no upgrade here waits for Microsoft")
         )
-    result = StatusRefresh(request.db, request.caller).refresh(upgrade_ids=upgrade_ids, now=utcnow())
+    result = StatusRefresh(request.db, request.caller).refresh(upgrade_ids=upgrade_ids, now=request.now)
     request.wake_engine_after_commit()
     text = f"Statuses refreshed; {counted(len(result.refreshed), 'upgrade')} read again from Microsoft"
     return _back(request, asked, Message("done", text))

@@ -19,7 +19,6 @@ from pyramid.request import Request
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 
-from gateway.db import utcnow
 from gateway.errors import GatewayError
 from gateway.models import ServicePlan
 from gateway.services.catalog_queries import CatalogQueries
@@ -74,7 +73,7 @@ def choose_target(request: Request) -> Response:
         message = Message("failed", "Select the subscriptions to upgrade")
         return see_other(request, places.plan(row.plan, query=asked.filter_query()), message)
     targets = CatalogQueries(request.db, request.caller).upgrade_targets(
-        row.plan.id, upgrade_paths(request, request.db), utcnow()
+        row.plan.id, upgrade_paths(request, request.db), request.now
     )
     return page(
         request,
@@ -161,7 +160,7 @@ def _schedule(request: Request, asked: Chosen, target_id: str) -> Scheduled | No
     ids = asked.subscription_ids(SubscriptionQueries(request.db, request.caller))
     only_eligible = bool(request.POST.get("only_eligible"))
     try:
-        scheduled = scheduling.schedule(ids, target_id, only_eligible=only_eligible, now=utcnow())
+        scheduled = scheduling.schedule(ids, target_id, only_eligible=only_eligible, now=request.now)
     except NotEligibleError:
         return None
     digest = _digest([key for _, key in scheduled.upgrades], target_id)
@@ -176,7 +175,9 @@ def _ask_microsoft_first(request: Request, asked: Chosen, target_id: str) -> Non
 
 def _assess(request: Request, db: Session, asked: Chosen, target_id: str) -> Assessment:
     ids = asked.subscription_ids(SubscriptionQueries(db, request.caller))
-    return UpgradeScheduling(db, request.caller, upgrade_paths(request, db)).assess(ids, target_id, utcnow())
+    return UpgradeScheduling(db, request.caller, upgrade_paths(request, db)).assess(
+        ids, target_id, request.now
+    )
 
 
 def _preview(source: ServicePlan, target: ServicePlan, assessment: Assessment) -> Preview:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gateway.db import utcnow
+from gateway.db import DatabaseClock, utcnow
 from gateway.engine import Engine, PartnerCenterClients
 from gateway.engine.claims import Claims
 from gateway.engine.housekeeping import IDEMPOTENCY_KEYS_KEPT, clean_up
@@ -59,6 +60,10 @@ def make_engine(world):
         clients.close()
 
 
+def away(*_):
+    raise OperationalError("UPDATE", {}, Exception("the connection was lost"))
+
+
 def status(world, upgrade_id):
     return world.read(upgrade_id).status
 
@@ -101,6 +106,32 @@ class TestEngine:
         new.start()
         wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
         assert len(world.control.transitions()) == 1
+
+    def test_it_starts_while_the_database_is_away(self, world, make_engine, monkeypatch):
+        upgrade_id = world.schedule("one", STANDARD)
+        monkeypatch.setattr(Claims, "release_those_of_the_dead", away)
+
+        make_engine().start()
+
+        wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
+
+    def test_a_clock_that_jumps_ahead_takes_no_upgrade_from_whoever_works_on_it(self, world, make_engine):
+        upgrade_id = world.schedule("one", STANDARD)
+        Claims(world.database, "other:one", timedelta(seconds=30), utcnow).claim(1)
+        ahead = timedelta(0)
+        world.database.clock = DatabaseClock(lambda: utcnow() + ahead)
+        engine = make_engine()
+        engine.start()
+        wait_until(lambda: engine.status()["last_heartbeat_at"], within=10, what="the first look")
+
+        ahead = timedelta(hours=1)
+        engine.wake()
+        afterwards = utcnow() + timedelta(minutes=30)
+        wait_until(
+            lambda: engine.status()["last_heartbeat_at"] > afterwards, within=10, what="a look after the jump"
+        )
+
+        assert world.read(upgrade_id).lease_owner == "other:one"
 
     def test_it_can_start_again_when_nobody_came_to_take_over(self, world, make_engine):
         engine = make_engine()
