@@ -56,6 +56,21 @@ class PostgreSQLServer:
     def url(self, name: str) -> str:
         return str(self._server.get_uri(database=name, driver="psycopg"))
 
+    def stop(self) -> None:
+        """As an administrator does: sessions are ended, in the middle of whatever they do."""
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def terminate_connections(self, name: str) -> int:
+        """End every session on one database; how many there were."""
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            return found.rowcount
+
     @contextmanager
     def migrated_database(self) -> Iterator[str]:
         """The address of a new database with the newest schema, which is dropped afterwards."""
