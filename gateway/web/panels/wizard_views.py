@@ -130,7 +130,7 @@ def finish(request: Request) -> Response:
     target_id = str(request.POST.get("target", ""))
     _ask_microsoft_first(request, asked, target_id)
     idempotency = Idempotency(request.db)
-    before = idempotency.begin(request.caller.name, *_once(request), utcnow())
+    before = idempotency.begin(request.caller.name, *_once(request), request.now)
     if before is not None and before.location is not None:
         return see_other(request, before.location, Message("done", before.body or ""))
     scheduled = _schedule(request, asked, target_id)
