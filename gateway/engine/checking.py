@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from gateway.engine.context import EngineContext, Work
-from gateway.engine.generation import Generation
+from gateway.engine.generation import LATER, Generation, History
 from gateway.engine.legacy import Legacy
 from gateway.engine.new_commerce import NewCommerce
-from gateway.engine.outcome import Outcome, fail, move_on
+from gateway.engine.outcome import Outcome, again, fail, move_on
 from gateway.models import UpgradeStep
 from gateway.partner_center import (
     MicrosoftSubscription,
@@ -16,6 +19,20 @@ from gateway.partner_center import (
 )
 from gateway.services.eligibility import PlanFacts, SubscriptionFacts, ViolationCode, check
 from gateway.services.facts import FactsReader
+
+_OF_THE_REQUEST = (
+    "request_id",
+    "correlation_id",
+    "intended_at",
+    "seen_before",
+    "source_microsoft_subscription_id",
+    "source_offer_id",
+    "source_sku_id",
+    "target_offer_id",
+    "transition_type",
+    "quantity",
+)
+"""Columns that say what was asked for."""
 
 
 def generation_of(offer_id: str) -> Generation:
@@ -29,7 +46,7 @@ def check_upgrade(work: Work, ctx: EngineContext) -> Outcome:
         subscription = facts.subscriptions([work.upgrade.subscription_id])[work.upgrade.subscription_id]
         target = facts.plan(work.upgrade.target_plan_id)
     assert target is not None  # A foreign key sees to that.
-    return _check_own_data(work, subscription, target) or _check_microsoft(work, subscription, target)
+    return _check_own_data(work, subscription, target) or _check_microsoft(work, ctx, subscription, target)
 
 
 def _check_own_data(work: Work, subscription: SubscriptionFacts, target: PlanFacts) -> Outcome | None:
@@ -56,9 +73,14 @@ def _check_own_data(work: Work, subscription: SubscriptionFacts, target: PlanFac
     return None
 
 
-def _check_microsoft(work: Work, subscription: SubscriptionFacts, target: PlanFacts) -> Outcome:
+def _check_microsoft(
+    work: Work, ctx: EngineContext, subscription: SubscriptionFacts, target: PlanFacts
+) -> Outcome:
     assert subscription.license is not None  # Else there would have been a violation.
     assert target.license is not None
+    arrived = _find_earlier(work, ctx)
+    if arrived:
+        return arrived
     upgrade = work.upgrade
     found = work.microsoft.get_subscription(
         upgrade.microsoft_tenant_id, subscription.microsoft_subscription_id or ""
@@ -68,7 +90,11 @@ def _check_microsoft(work: Work, subscription: SubscriptionFacts, target: PlanFa
         return trouble
     upgrade.source_microsoft_subscription_id = found.id
     upgrade.source_offer_id = found.offer_id
-    choice = generation_of(found.offer_id).choose(work, target.license.offer_id or "")
+    generation = generation_of(found.offer_id)
+    history = generation.history(work, target.license.offer_id or "")
+    if is_unfinished(history, ctx):
+        return again(LATER, "Microsoft is still carrying out another upgrade of the subscription")
+    choice = generation.choose(work, target.license.offer_id or "")
     if isinstance(choice, Outcome):
         return choice
     return move_on(
@@ -81,7 +107,32 @@ def _check_microsoft(work: Work, subscription: SubscriptionFacts, target: PlanFa
         target_offer_id=choice.offer_id,
         transition_type=choice.transition_type,
         quantity=found.quantity,
+        seen_before=list(history.seen),
     )
+
+
+def _find_earlier(work: Work, ctx: EngineContext) -> Outcome | None:
+    """What has shown up since of the request of an earlier try whose outcome nobody knew."""
+    earlier = ctx.load_one_before(work.upgrade)
+    if (
+        earlier is None
+        or earlier.reason_code != "outcome_unknown"
+        or earlier.target_plan_id != work.upgrade.target_plan_id
+    ):
+        return None
+    found = generation_of(earlier.source_offer_id or "").find(replace(work, upgrade=earlier))
+    if found is None or found.finish:  # One that failed at Microsoft stands in nobody's way.
+        return None
+    taken_over = {column: getattr(earlier, column) for column in _OF_THE_REQUEST}
+    detail = f"Microsoft has the request of upgrade {earlier.id}, whose outcome was not known"
+    changes = {**taken_over, "submitted_at": ctx.clock(), **found.changes}
+    return replace(found, detail=detail, changes=changes)
+
+
+def is_unfinished(history: History, ctx: EngineContext) -> bool:
+    """Whether something still runs there; what began too long ago to be awaited has got stuck."""
+    oldest = ctx.clock() - timedelta(hours=ctx.app.upgrade_timeout_hours)
+    return any(since is None or since > oldest for since in history.running_since)
 
 
 def _compare(found: MicrosoftSubscription, source_offer_id: str, target_offer_id: str) -> Outcome | None:

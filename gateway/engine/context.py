@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from gateway.db import Database
 from gateway.engine.clients import PartnerCenterClients
-from gateway.engine.outcome import Outcome, fail
+from gateway.engine.outcome import Outcome, fail, outcome_unknown
 from gateway.engine.pauses import Pauses
-from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
+from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent, UpgradeStatus
 from gateway.partner_center import PartnerCenterClient
 from gateway.services.plan_change import change_plan
 from gateway.settings import AppSettings
@@ -52,6 +52,8 @@ class EngineContext:
     clock: Callable[[], datetime]
     pauses: Pauses = field(default_factory=Pauses)
     stopping: threading.Event = field(default_factory=threading.Event)
+    unsent: set[tuple[int, datetime]] = field(default_factory=set)
+    """Intents (upgrade, `intended_at`) of which this process knows that their requests never left it."""
 
     @property
     def lease(self) -> timedelta:
@@ -74,6 +76,23 @@ class EngineContext:
         return Work(
             upgrade, instance_name, client.for_correlation(str(upgrade.correlation_id)) if client else None
         )
+
+    def load_one_before(self, upgrade: Upgrade) -> Upgrade | None:
+        """The upgrade that the subscription had before this one, if it was ever begun."""
+        query = (
+            select(Upgrade)
+            .where(
+                Upgrade.subscription_id == upgrade.subscription_id,
+                Upgrade.id < upgrade.id,
+                Upgrade.status != UpgradeStatus.CANCELED,
+            )
+            .order_by(Upgrade.id.desc())
+            .limit(1)
+        )
+        with self.database.read() as db:
+            found = db.scalar(query)
+            db.expunge_all()
+        return found
 
     def record(self, upgrade_id: int, outcome: Outcome) -> Outcome:
         """Write one outcome with its event, in one transaction; what was written is returned.
@@ -150,20 +169,12 @@ def _resulting_subscription(upgrade: Upgrade) -> str:
 
 def _give_up(upgrade: Upgrade, detail: str) -> Outcome:
     """The end of an upgrade that cannot be waited for any longer, by what may have happened at Microsoft."""
-    if upgrade.step is UpgradeStep.CHECKING or (
-        upgrade.step is UpgradeStep.SUBMITTING and upgrade.intended_at is None
-    ):
-        return fail(
-            "partner_center_unavailable",
-            f"Microsoft could not be asked: {detail}. Nothing was sent to Microsoft",
-            "Schedule the upgrade again when Partner Center answers",
-        )
+    if upgrade.may_be_at_microsoft:
+        return outcome_unknown(upgrade, detail)
     return fail(
-        "outcome_unknown",
-        f"It is not known what became of the upgrade at Microsoft: {detail}",
-        f"Look at subscription {upgrade.source_microsoft_subscription_id} in Partner Center. If it has the"
-        f" new offer, import the catalog; if not, schedule the upgrade again. Microsoft's support finds the"
-        f" call by MS-RequestId {upgrade.request_id} and MS-CorrelationId {upgrade.correlation_id}",
+        "partner_center_unavailable",
+        f"Nothing was sent to Microsoft: {detail}",
+        "Schedule the upgrade again when Partner Center answers",
     )
 
 

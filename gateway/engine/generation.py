@@ -5,18 +5,15 @@ A subscription belongs to one of the two by its offer, and everything that diffe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Protocol
 
 from gateway.engine.context import Work
 from gateway.engine.outcome import Outcome, again, fail, move_on
 from gateway.models import UpgradeStep
 from gateway.partner_center import Reason
-
-CLOCK_SKEW = timedelta(minutes=2)
-"""How far Microsoft's clock and ours may disagree."""
 
 LATER = 300.0
 """Pause in seconds when Microsoft says that something else must end first, but not when it will."""
@@ -44,12 +41,26 @@ class Choice:
     transition_type: str
 
 
+@dataclass(frozen=True)
+class History:
+    """What Microsoft has of upgrades of a subscription before one is asked for."""
+
+    seen: tuple[str, ...]
+    """Ids by which such an upgrade is told from one that is asked for later."""
+    running_since: tuple[datetime | None, ...] = ()
+    """When those began that are not over, as far as Microsoft says."""
+
+
 class Generation(Protocol):
+    def history(self, work: Work, target_offer_id: str) -> History:
+        """What is at Microsoft already."""
+
     def choose(self, work: Work, target_offer_id: str) -> Choice | Outcome:
         """What Microsoft offers for the upgrade now, or why it is not possible."""
 
-    def send(self, work: Work) -> Outcome:
-        """Ask for the upgrade. Its intent is committed; whatever is raised, it may have been carried out."""
+    def prepare(self, work: Work) -> Callable[[], Outcome] | Outcome:
+        """Read what the request needs; calling the answer sends it, and whatever that raises, it may have
+        been carried out. An outcome without a step says that Microsoft did not do it."""
 
     def find(self, work: Work) -> Outcome | None:
         """What became of an upgrade whose answer was lost; None when Microsoft shows no trace of it."""
@@ -75,10 +86,15 @@ def refusal(reasons: tuple[Reason, ...]) -> Outcome:
     """What Microsoft's reasons for a no mean for the upgrade."""
     if reasons and all(reason.name in TEMPORARY for reason in reasons):
         return again(LATER, f"Microsoft is busy with the subscription: {_words(reasons)}")
+    return failure(reasons, "does not allow")
+
+
+def failure(reasons: tuple[Reason, ...], verb: str = "could not carry out") -> Outcome:
+    """The end of an upgrade that Microsoft began, or refused to begin."""
     code = reasons[0].name if reasons else "other"
     return fail(
         "ineligible_at_microsoft" if code == "other" else code,
-        f"Microsoft does not allow the upgrade: {_words(reasons)}",
+        f"Microsoft {verb} the upgrade: {_words(reasons)}",
         REMEDIES.get(code, "Look at the subscription in Partner Center, then schedule the upgrade again"),
     )
 

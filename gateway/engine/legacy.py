@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.engine.context import Work
-from gateway.engine.generation import CLOCK_SKEW, Choice, accepted, best_of, no_path, refusal, warn
+from gateway.engine.generation import Choice, History, accepted, best_of, no_path, refusal, warn
 from gateway.engine.new_commerce import MOVE_BY_HAND
 from gateway.engine.outcome import Outcome, fail, move_on
 from gateway.models import UpgradeStep
@@ -21,6 +23,10 @@ ENDED = (SubscriptionStatus.DELETED, SubscriptionStatus.SUSPENDED)
 
 
 class Legacy:
+    def history(self, work: Work, target_offer_id: str) -> History:
+        subscriptions = work.microsoft.list_subscriptions(work.upgrade.microsoft_tenant_id)
+        return History(tuple(s.id for s in subscriptions if same_offer(s.offer_id, target_offer_id)))
+
     def choose(self, work: Work, target_offer_id: str) -> Choice | Outcome:
         entries = {
             e.upgrade_type: e for e in self._entries(work) if same_offer(e.target_offer_id, target_offer_id)
@@ -31,8 +37,7 @@ class Legacy:
         kind = best_of((k, entries[k].is_eligible, entries[k].errors) for k in kinds if k in entries)
         return kind if isinstance(kind, Outcome) else Choice(entries[kind].target_offer_id, kind)
 
-    def send(self, work: Work) -> Outcome:
-        upgrade = work.upgrade
+    def prepare(self, work: Work) -> Callable[[], Outcome] | Outcome:
         entry = next((e for e in self._entries(work) if self._is_chosen(e, work)), None)
         if entry is None:
             return fail(
@@ -40,6 +45,10 @@ class Legacy:
                 "Microsoft does not offer the upgrade any more that it offered when it was checked",
                 "Schedule the upgrade again",
             )
+        return lambda: self._send(work, entry)
+
+    def _send(self, work: Work, entry: LegacyUpgrade) -> Outcome:
+        upgrade = work.upgrade
         result = work.microsoft.create_upgrade(
             upgrade.microsoft_tenant_id,
             upgrade.source_microsoft_subscription_id or "",
@@ -83,17 +92,13 @@ class Legacy:
         )
 
     def _may_be_ours(self, subscription: MicrosoftSubscription, work: Work) -> bool:
-        """A subscription of the target offer that did not exist before the upgrade was asked for."""
-        intended_at = work.upgrade.intended_at
+        """A subscription of the target offer that was not there before the upgrade was asked for."""
+        seen = {subscription_id.casefold() for subscription_id in work.upgrade.seen_before or ()}
         return (
             same_offer(subscription.offer_id, work.upgrade.target_offer_id or "")
             and subscription.status is SubscriptionStatus.ACTIVE
             and not _is(subscription, work.upgrade.source_microsoft_subscription_id)
-            and (
-                intended_at is None
-                or subscription.created_at is None
-                or subscription.created_at >= intended_at - CLOCK_SKEW
-            )
+            and subscription.id.casefold() not in seen
         )
 
 

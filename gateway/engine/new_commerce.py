@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.engine.context import Work
-from gateway.engine.generation import CLOCK_SKEW, Choice, accepted, best_of, no_path, refusal, warn
+from gateway.engine.generation import Choice, History, accepted, best_of, failure, no_path, warn
 from gateway.engine.outcome import Outcome, move_on
 from gateway.models import Upgrade, UpgradeStep
 from gateway.partner_center import (
@@ -18,6 +20,11 @@ MOVE_BY_HAND = "Move the licenses of the users who still have the old one in the
 
 
 class NewCommerce:
+    def history(self, work: Work, target_offer_id: str) -> History:
+        transitions = self._transitions(work)
+        running = (t for t in transitions if t.state is TransitionState.RUNNING)
+        return History(tuple(_key(t) for t in transitions), tuple(t.started_at for t in running))
+
     def choose(self, work: Work, target_offer_id: str) -> Choice | Outcome:
         upgrade = work.upgrade
         offers = work.microsoft.list_transition_eligibilities(
@@ -30,7 +37,10 @@ class NewCommerce:
         kind = best_of((k, *offer.by_type[k]) for k in kinds if k in offer.by_type)
         return kind if isinstance(kind, Outcome) else Choice(offer.catalog_item_id, kind)
 
-    def send(self, work: Work) -> Outcome:
+    def prepare(self, work: Work) -> Callable[[], Outcome]:
+        return lambda: self._send(work)
+
+    def _send(self, work: Work) -> Outcome:
         upgrade = work.upgrade
         transition = work.microsoft.create_transition(
             upgrade.microsoft_tenant_id,
@@ -44,8 +54,10 @@ class NewCommerce:
 
     def find(self, work: Work) -> Outcome | None:
         transitions = [t for t in self._transitions(work) if _may_be_ours(t, work.upgrade)]
+        if transitions and (newest := _newest(transitions)).state is TransitionState.FAILED:
+            return failure(newest.errors)
         if transitions:
-            return self._adopted("found", "Microsoft had received the upgrade", _newest(transitions))
+            return self._adopted("found", "Microsoft had received the upgrade", newest)
         if same_offer(self._offer_now(work), work.upgrade.target_offer_id or ""):
             return accepted("found", "The subscription has the new offer at Microsoft already")
         return None
@@ -58,7 +70,7 @@ class NewCommerce:
         if transition.state is TransitionState.RUNNING:
             return None
         if transition.state is TransitionState.FAILED:
-            return refusal(transition.errors)
+            return failure(transition.errors)
         return move_on(UpgradeStep.VERIFYING, "converted", None, **_license_warning(transition))
 
     def _ours(self, work: Work) -> Transition | None:
@@ -86,12 +98,13 @@ class NewCommerce:
 
 
 def _may_be_ours(transition: Transition, upgrade: Upgrade) -> bool:
-    """Same target, and not one that had failed before this upgrade asked for anything."""
-    if not same_offer(transition.to_catalog_item_id, upgrade.target_offer_id or ""):
-        return False
-    if transition.state is not TransitionState.FAILED or transition.started_at is None:
-        return True
-    return upgrade.intended_at is None or transition.started_at >= upgrade.intended_at - CLOCK_SKEW
+    """Same target, and not one that was there before this upgrade asked for anything."""
+    is_wanted = same_offer(transition.to_catalog_item_id, upgrade.target_offer_id or "")
+    return is_wanted and _key(transition) not in (upgrade.seen_before or ())
+
+
+def _key(transition: Transition) -> str:
+    return transition.operation_id or f"{transition.to_catalog_item_id} {transition.started_at}"
 
 
 def _newest(transitions: list[Transition]) -> Transition:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.models import UpgradeStatus, UpgradeStep
+from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
+from gateway.partner_center import RefusedError
+
+LONGEST_WAITING_FOR = 200
+"""Characters of the column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,8 @@ def move_on(step: UpgradeStep, event: str, detail: str | None = None, **changes:
 
 def again(after: float, waiting_for: str, *, event: str | None = None, **changes: object) -> Outcome:
     """Look again later; this is how an upgrade waits, and no failure."""
-    return Outcome(event=event, detail=waiting_for, after=after, waiting_for=waiting_for, changes=changes)
+    short = waiting_for[:LONGEST_WAITING_FOR]
+    return Outcome(event=event, detail=waiting_for, after=after, waiting_for=short, changes=changes)
 
 
 def fail(code: str, reason: str, remedy: str, *, request_id: str | None = None) -> Outcome:
@@ -61,4 +66,29 @@ def fail(code: str, reason: str, remedy: str, *, request_id: str | None = None) 
         reason=reason,
         remedy=remedy,
         request_id=request_id,
+    )
+
+
+def refused(exc: RefusedError) -> Outcome:
+    """Microsoft's no to a call, which it would say again."""
+    return fail(
+        "refused_by_microsoft",
+        f"Microsoft refused: {exc}",
+        "Look at the subscription in Partner Center, then schedule the upgrade again",
+        request_id=exc.request_id or None,
+    )
+
+
+def outcome_unknown(upgrade: Upgrade, detail: str) -> Outcome:
+    """The end of what cannot be decided: a person looks, for a second request may be a second purchase."""
+    return fail(
+        "outcome_unknown",
+        f"It is not known what became of the upgrade at Microsoft: {detail}",
+        f"Look at subscription {upgrade.source_microsoft_subscription_id} of the customer with tenant"
+        f" {upgrade.microsoft_tenant_id} in Partner Center: its product, its order history and, for a legacy"
+        f" offer, whether the customer has a new subscription of {upgrade.target_offer_id}. Then schedule the"
+        f" upgrade again: if Microsoft had carried it out, that is found and nothing is sent. Microsoft's"
+        f" support finds the call by MS-RequestId {upgrade.request_id} and MS-CorrelationId"
+        f" {upgrade.correlation_id}",
+        request_id=str(upgrade.request_id),
     )

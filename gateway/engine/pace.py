@@ -7,6 +7,9 @@ import random
 LONGEST_POLL = 300.0
 """An upgrade that takes hours at Microsoft is looked at this often."""
 
+LONGEST_LOOK = 120.0
+"""An outcome that is not known is looked for at least this often."""
+
 LONGEST_RETRY = 300.0
 FIRST_RETRY = 5.0
 JITTER = 0.1
@@ -19,6 +22,18 @@ def poll_pause(first: float, waited: float) -> float:
     evening do not scan Microsoft all night.
     """
     return jittered(min(max(first, waited / 8), max(first, LONGEST_POLL)))
+
+
+def look_up_pause(first: float, patience: float, looks: int) -> float | None:
+    """The pause after that many looks in vain for an outcome; None when they have taken `patience`.
+
+    It is counted in looks, since a clock may jump.
+    """
+    pause, spent = first, 0.0
+    for _ in range(looks):
+        spent += pause
+        pause = min(pause * 1.5, max(first, LONGEST_LOOK))
+    return min(pause, patience - spent) if spent < patience else None
 
 
 def retry_pause(first_poll: float, attempts: int) -> float:

@@ -11,7 +11,7 @@ from gateway.db import DATABASE_AWAY
 from gateway.engine.checking import check_upgrade
 from gateway.engine.context import EngineContext, LeaseLostError, Work
 from gateway.engine.following import verify, wait
-from gateway.engine.outcome import Outcome, again, fail
+from gateway.engine.outcome import Outcome, again, refused
 from gateway.engine.pace import jittered, retry_pause
 from gateway.engine.submitting import submit
 from gateway.models import UpgradeStep
@@ -113,17 +113,12 @@ def _react(work: Work, ctx: EngineContext, exc: PartnerCenterError) -> Outcome:
 
 
 def _refused(work: Work, ctx: EngineContext, exc: RefusedError) -> Outcome:
-    if work.upgrade.step in (UpgradeStep.WAITING, UpgradeStep.VERIFYING):
-        return _retry(work, ctx, f"Microsoft refuses to tell: {exc}")  # It was accepted, so its end matters.
-    return fail(
-        "refused_by_microsoft",
-        f"Microsoft refused: {exc}",
-        "Look at the subscription in Partner Center, then schedule the upgrade again",
-    )
+    if work.upgrade.may_be_at_microsoft:
+        return _retry(work, ctx, f"Microsoft refuses to tell: {exc}")  # Its end matters.
+    return refused(exc)
 
 
 def _retry(work: Work, ctx: EngineContext, detail: str) -> Outcome:
-    """Try again later. What Microsoft has accepted is followed as long as the time allows."""
+    """Try again later. What may be at Microsoft is followed as long as the time allows."""
     pause = retry_pause(ctx.app.upgrade_poll_interval_seconds, work.upgrade.attempts)
-    is_accepted = work.upgrade.step in (UpgradeStep.WAITING, UpgradeStep.VERIFYING)
-    return replace(again(pause, detail, event="retry"), counts=not is_accepted)
+    return replace(again(pause, detail, event="retry"), counts=not work.upgrade.may_be_at_microsoft)

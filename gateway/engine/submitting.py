@@ -1,14 +1,16 @@
-"""The step that spends money: asked for once, and looked for before it is ever asked for again."""
+"""The step that spends money: sent again only when Microsoft surely did nothing with what was sent."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
+from gateway.db import DATABASE_AWAY
 from gateway.engine.checking import generation_of
-from gateway.engine.context import EngineContext, Work
-from gateway.engine.outcome import Outcome, again, move_on
-from gateway.engine.pace import poll_pause, retry_pause
+from gateway.engine.context import EngineContext, LeaseLostError, Work
+from gateway.engine.outcome import LONGEST_WAITING_FOR, Outcome, again, move_on, outcome_unknown, refused
+from gateway.engine.pace import look_up_pause, retry_pause
 from gateway.models import UpgradeStep
 from gateway.partner_center import (
     BusyError,
@@ -21,49 +23,63 @@ from gateway.partner_center import (
 
 
 def submit(work: Work, ctx: EngineContext) -> Outcome:
-    """Ask Microsoft for the upgrade, unless an earlier attempt may have done so."""
-    if work.upgrade.intended_at is None:
+    """Ask Microsoft for the upgrade, or look what became of the request that may have left."""
+    intended_at = work.upgrade.intended_at
+    if intended_at is None or (work.upgrade.id, intended_at) in ctx.unsent:
         return _send(work, ctx)
     found = generation_of(work.upgrade.source_offer_id or "").find(work)
-    if found:
-        return _accepted(found, ctx)
-    looked_for = ctx.clock() - work.upgrade.intended_at
-    if looked_for < timedelta(seconds=ctx.app.upgrade_look_up_seconds):
-        pause = poll_pause(ctx.app.upgrade_poll_interval_seconds, looked_for.total_seconds())
-        return again(pause, "Looking at Microsoft whether the upgrade arrived there")
-    if work.upgrade.attempts + 1 >= ctx.app.upgrade_max_attempts:
-        return replace(again(1.0, "Microsoft shows no trace of the upgrade"), counts=True)  # Which ends it.
-    return _send(work, ctx)
+    return _accepted(found, ctx) if found else _look_again(work, ctx)
+
+
+def _look_again(work: Work, ctx: EngineContext) -> Outcome:
+    """Wait for a history that lags, and never send again: the request may still be on its way."""
+    looks = work.upgrade.attempts
+    pause = look_up_pause(ctx.app.upgrade_poll_interval_seconds, ctx.app.upgrade_look_up_seconds, looks)
+    if pause is None:
+        return outcome_unknown(work.upgrade, f"its answer was lost, and {looks + 1} looks found no trace")
+    return again(pause, "Looking at Microsoft whether the upgrade arrived there", attempts=looks + 1)
 
 
 def _send(work: Work, ctx: EngineContext) -> Outcome:
-    """Commit the intent, then send. A process that dies in between leaves the intent to be looked into."""
-    is_repeated = work.upgrade.intended_at is not None
-    intent = Outcome(
-        event="submitting",
-        detail="Sent again with the same MS-RequestId" if is_repeated else None,
-        changes={"intended_at": ctx.clock()},
-        counts=is_repeated,
-        request_id=str(work.upgrade.request_id),
-    )
-    ctx.record(work.upgrade.id, intent)
+    generation = generation_of(work.upgrade.source_offer_id or "")
+    request = generation.prepare(work)
+    if isinstance(request, Outcome):
+        return request
+    _commit_intent(work, ctx)
     try:
-        return _accepted(generation_of(work.upgrade.source_offer_id or "").send(work), ctx)
+        outcome = request()
     except UnavailableError as exc:
-        if exc.may_have_been_done:
-            return _unknown(work, ctx, exc)
-        return _not_done(work, ctx, exc, is_repeated)
+        return _unknown(work, ctx, exc) if exc.may_have_been_done else _not_done(work, ctx, str(exc), exc)
     except (ThrottledError, SignInError) as exc:
-        return _not_done(work, ctx, exc, is_repeated)
+        return _not_done(work, ctx, str(exc), exc)
+    except RefusedError as exc:
+        outcome = refused(exc)
     except BusyError as exc:
-        # The other change that Microsoft is busy with may be this very upgrade: look before the next try.
-        return again(exc.retry_after, f"Microsoft is busy with the customer: {exc}", event="busy")
-    except RefusedError:
-        # The first attempt may be what stands in the way of the second.
-        found = generation_of(work.upgrade.source_offer_id or "").find(work) if is_repeated else None
-        if found is None:
-            raise
-        return _accepted(found, ctx)
+        outcome = again(exc.retry_after, f"Microsoft is busy with the customer: {exc}")
+    if outcome.step is None:
+        # Something between us and Microsoft may have sent it twice, and this be the answer to the second.
+        outcome = generation.find(work) or outcome
+    if outcome.step is None and outcome.finish is None:
+        return _not_done(work, ctx, outcome.waiting_for or "", outcome)
+    return _accepted(outcome, ctx)
+
+
+def _commit_intent(work: Work, ctx: EngineContext) -> None:
+    """A process that dies after this leaves the intent to be looked into."""
+    upgrade, at = work.upgrade, ctx.clock()
+    changes: dict[str, object] = {"intended_at": at, "attempts": 0}
+    try:
+        ctx.record(
+            upgrade.id, Outcome(event="submitting", changes=changes, request_id=str(upgrade.request_id))
+        )
+    except DATABASE_AWAY:
+        ctx.unsent.add((upgrade.id, at))  # It may be committed all the same.
+        raise
+    upgrade.intended_at, upgrade.attempts = at, 0
+    if ctx.clock() - at >= ctx.lease:
+        # This process stood still, and another one may have given the request up for lost.
+        ctx.unsent.add((upgrade.id, at))
+        raise LeaseLostError(f"upgrade {upgrade.id} was not sent: the lease may be over")
 
 
 def _accepted(outcome: Outcome, ctx: EngineContext) -> Outcome:
@@ -73,19 +89,29 @@ def _accepted(outcome: Outcome, ctx: EngineContext) -> Outcome:
 
 
 def _unknown(work: Work, ctx: EngineContext, exc: PartnerCenterError) -> Outcome:
-    pause = poll_pause(ctx.app.upgrade_poll_interval_seconds, 0)
+    pause = ctx.app.upgrade_poll_interval_seconds
     outcome = again(pause, f"The outcome is not known: {exc}", event="outcome_unknown")
     return replace(outcome, request_id=str(work.upgrade.request_id))
 
 
-def _not_done(work: Work, ctx: EngineContext, exc: PartnerCenterError, is_repeated: bool) -> Outcome:
-    """Surely not carried out. Unless an earlier attempt may have been, it is checked and sent anew."""
-    if is_repeated:
-        return _unknown(work, ctx, exc)
-    if isinstance(exc, ThrottledError):
-        ctx.pauses.pause(work.instance_name, ctx.clock() + timedelta(seconds=exc.retry_after))
-    pause = getattr(exc, "retry_after", None) or retry_pause(
-        ctx.app.upgrade_poll_interval_seconds, work.upgrade.attempts
+def _not_done(work: Work, ctx: EngineContext, detail: str, cause: PartnerCenterError | Outcome) -> Outcome:
+    """Surely not carried out: it is checked and sent anew."""
+    if isinstance(cause, ThrottledError):
+        ctx.pauses.pause(work.instance_name, ctx.clock() + timedelta(seconds=cause.retry_after))
+    changes: dict[str, object] = {"intended_at": None}
+    if isinstance(cause, Outcome) or cause.status is not None:
+        # Microsoft answered this MS-RequestId, and may give the same answer to it for ever.
+        changes["request_id"] = uuid4()
+    outcome = move_on(UpgradeStep.CHECKING, "retry", detail, **changes)
+    return replace(
+        outcome,
+        after=_pause(work, ctx, cause),
+        waiting_for=detail[:LONGEST_WAITING_FOR],
+        counts=isinstance(cause, UnavailableError),
+        request_id=str(work.upgrade.request_id),
     )
-    outcome = move_on(UpgradeStep.CHECKING, "retry", str(exc), intended_at=None)
-    return replace(outcome, after=pause, waiting_for=str(exc), counts=isinstance(exc, UnavailableError))
+
+
+def _pause(work: Work, ctx: EngineContext, cause: PartnerCenterError | Outcome) -> float:
+    asked = cause.after if isinstance(cause, Outcome) else getattr(cause, "retry_after", None)
+    return asked or retry_pause(ctx.app.upgrade_poll_interval_seconds, work.upgrade.attempts)

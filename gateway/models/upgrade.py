@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from gateway.db import Base, utcnow
@@ -114,7 +114,7 @@ class Upgrade(Base):
     """After this moment another worker may take it over."""
 
     request_id: Mapped[UUID] = mapped_column(default=uuid4)
-    """Sent as MS-RequestId with every attempt, so that a retry is not a second upgrade."""
+    """Sent as MS-RequestId; a new one after an answer that says that nothing was done."""
     correlation_id: Mapped[UUID] = mapped_column(default=uuid4)
     source_offer_id: Mapped[str | None] = mapped_column(String(100))
     """What Microsoft said the subscription was before, when that was checked."""
@@ -124,6 +124,9 @@ class Upgrade(Base):
     target_offer_id: Mapped[str | None] = mapped_column(String(100))
     quantity: Mapped[int | None]
     transition_type: Mapped[str | None] = mapped_column(String(50))
+    seen_before: Mapped[list[str] | None] = mapped_column(JSON)
+    """What Microsoft had of such upgrades before this one was asked for, and which is therefore not this one:
+    operations of the source, or the customer's subscriptions of the target offer."""
     intended_at: Mapped[datetime | None]
     """Committed before the request leaves: from here on it may have reached Microsoft."""
     operation_id: Mapped[str | None] = mapped_column(String(64))
@@ -151,6 +154,13 @@ class Upgrade(Base):
     @property
     def is_live(self) -> bool:
         return self.status in LIVE
+
+    @property
+    def may_be_at_microsoft(self) -> bool:
+        """Whether the request may have reached Microsoft."""
+        if self.step is UpgradeStep.SUBMITTING:
+            return self.intended_at is not None
+        return self.step in (UpgradeStep.WAITING, UpgradeStep.VERIFYING)
 
 
 class UpgradeEvent(Base):

@@ -48,12 +48,14 @@ _NOT_ACCEPTED = (
 
 def error_for(answer: Answer) -> PartnerCenterError:
     """The error of an answer that is no success (or is one that no call expects)."""
-    fault = _read_fault(answer)
+    record = _record(answer)
+    fault = _read_fault(answer, record)
     facts = facts_of(answer)
     facts["code"], facts["description"] = fault
     message = _message(answer, *fault)
     pause = pause_asked_for(answer, facts["description"])
-    if answer.status == 429:
+    # The front end that throttles may speak of it in the body alone.
+    if answer.status == 429 or (answer.status == 503 and record.text("statusCode") == "429"):
         return ThrottledError(message, retry_after=_THROTTLED_PAUSE if pause is None else pause, **facts)
     if answer.status == 401 or facts["code"] == _APPLICATION_ONLY:
         facts["description"] = _SIGN_IN_REMEDIES.get(facts["code"] or 0, _NOT_ACCEPTED)
@@ -93,12 +95,16 @@ def _message(answer: Answer, code: int | None, description: str) -> str:
     return f"{text}: {description}" if description else text
 
 
-def _read_fault(answer: Answer) -> tuple[int | None, str]:
-    """Code and description out of any of the shapes of an error; nothing out of an HTML page."""
+def _record(answer: Answer) -> Record:
+    """The object in the body; an empty one for an HTML page."""
     try:
-        record = parse_record(answer.body)
+        return parse_record(answer.body)
     except UnreadableError:
-        return None, ""
+        return Record({})
+
+
+def _read_fault(answer: Answer, record: Record) -> tuple[int | None, str]:
+    """Code and description out of any of the shapes of an error."""
     record = record.record("error") if isinstance(record.value("error"), dict) else record
     words = (
         record.text(name) for name in ("description", "message", "errorName", "error_description", "error")

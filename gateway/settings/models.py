@@ -43,10 +43,10 @@ class AppSettings(Settings):
         description="An upgrade whose worker gives no sign of life for so long is taken over by another.",
     )
     upgrade_look_up_seconds: Annotated[float, Number(0, 3600)] = Field(
-        default=60.0,
+        default=900.0,
         description=(
             "How long the outcome of an upgrade request whose answer was lost is looked for at Microsoft "
-            "before the request is sent again."
+            "before the upgrade ends as failed with the code outcome_unknown; it is never sent again."
         ),
     )
     eligibility_help_url: Annotated[str, LinkURL()] = Field(

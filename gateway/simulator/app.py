@@ -165,7 +165,9 @@ class Simulator:
     def _replay_or_run(self, route: Route, request: Request) -> Response:
         """Carry a POST out once for each MS-RequestId; a repeated one gets the stored answer."""
         world = self.world
-        if request.method != "POST" or not world.configuration.replay_request_ids:
+        configuration = world.configuration
+        remembers = configuration.replay_request_ids and not configuration.execute_every_post
+        if request.method != "POST" or not remembers:
             return route.handler(world, request)
         key = f"{request.method} {request.path.lower()} {request.request_id.lower()}"
         if (known := world.store.get_reply(key)) is not None:
@@ -192,6 +194,8 @@ class Simulator:
         for fault in after:
             if fault.action == "hang_after":
                 self._pause(request, fault.options["seconds"])
+            elif fault.action == "status_after":
+                response = _status_response(fault.options)
             elif fault.action == "garbage":
                 _make_garbage(response, fault.options["garbage"], self.world.configuration)
         if any(fault.action == "drop_after" for fault in after):

@@ -17,6 +17,8 @@ class Configuration:
     token_life_seconds: int = 3599
     replay_request_ids: bool = True
     """A POST with a known MS-RequestId is answered from memory and not carried out again."""
+    execute_every_post: bool = False
+    """The worst case: no POST is recognised as repeated, and none is refused while another one runs."""
     next_links_with_v1: bool = False
     documented_transition_key: bool = False
     """Answer the history under `transition`, as documented, and not under `items`."""

@@ -62,6 +62,17 @@ ACTIONS = {
     "history_lags": Action(Stage.WORK, CHANGES, {"seconds": 5.0}),
     "offer_lags": Action(Stage.WORK, CHANGES, {"seconds": 5.0}),
     "drop_after": Action(Stage.AFTER),
+    "status_after": Action(
+        Stage.AFTER,
+        options={
+            "status": 500,
+            "code": 800003,
+            "description": "Unexpected service error",
+            "headers": {},
+            "body": None,
+            "retry_after": None,
+        },
+    ),
     "hang_after": Action(Stage.AFTER, options={"seconds": 60.0}),
     "garbage": Action(Stage.AFTER, options={"garbage": "html"}),
 }

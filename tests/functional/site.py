@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from tests.catalogs import microsoft_id_of
+
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 
@@ -314,3 +316,14 @@ class SteadyLoad:
                 except httpx2.HTTPError as exc:
                     self.failures.append(repr(exc))
                 self.answered += 1
+
+
+def assert_once_or_unknown(api: API, simulator: Simulator, batch_id: str) -> None:
+    """Each was carried out once; a request that was about to leave when the worker died was not sent."""
+    upgrades = api.every("upgrades", batch_id=batch_id)
+    upgraded = simulator.upgraded()
+    lost = [u for u in upgrades if u["upgrade_status"] != "completed"]
+    assert [u["reason_code"] for u in lost] == ["outcome_unknown"] * len(lost)
+    assert len(lost) <= 2
+    completed = [u["subscription_id"] for u in upgrades if u["upgrade_status"] == "completed"]
+    assert upgraded == {microsoft_id_of(i): 1 for i in completed}

