@@ -41,9 +41,14 @@ def chromium() -> Iterator[Browser]:
 def panels(chromium, sqlite_template, tmp_path_factory) -> Iterator[Panels]:
     folder: Path = tmp_path_factory.mktemp("panels")
     shutil.copyfile(sqlite_template, folder / "gateway.db")
-    site = Site(folder, sqlite_url(folder / "gateway.db"), MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES="2")
+    site = Site(
+        folder,
+        sqlite_url(folder / "gateway.db"),
+        MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES="2",
+        SIMULATOR_LATENCY_SECONDS="1",
+    )
     try:
-        site.install(make_catalog(200))
+        site.install(make_catalog(1000))
         lines = site.gateway("demo-users").splitlines()
         site.start()
         passwords = {line.split()[2]: line.split()[3] for line in lines}

@@ -82,6 +82,8 @@ class Scenery:
     full: str
     empty: str
     broken: str
+    database: Database
+    """Of the one with everything."""
     ids: dict[str, int]
     """Of upgrades, by status; those of the reseller as `reseller_failed` and the like."""
 
@@ -109,7 +111,7 @@ def put_up(folder: Path) -> Iterator[Scenery]:
                 for each in db.scalars(select(Upgrade))
             }
         full_url, empty_url, broken_url = (_serve(stack, folder, each) for each in (full, empty, broken))
-        yield Scenery(full_url, empty_url, broken_url, ids)
+        yield Scenery(full_url, empty_url, broken_url, full, ids)
 
 
 def _database(stack: ExitStack, template: Path, path: Path) -> Database:

@@ -78,16 +78,49 @@ def test_subscriptions_are_upgraded(open_page, login, go, vendor):
 
 
 def test_pending_upgrades_are_canceled(open_page):
+    """On the page of the plan, where Upgrade Status is Pending."""
     page = open_page("provider")
     go_to_plans_as_provider(page)
     open_plan(page, "Bluestone Systems")
+    plan_url = page.url
     page.get_by_label("Select this page").check()
     upgrade_to(page, STANDARD)
+    finish(page)
+    page.goto(plan_url)
+    page.get_by_label("Upgrade Status").select_option("Pending")
+    page.get_by_role("button", name="Filter").click()
+    expect(page).to_have_url(re.compile("upgrade_status=pending"))
+    expect(page.locator("tbody .badge.pending").first).to_be_visible()
+    page.locator("tbody tr").last.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Cancel Upgrade").click()
+    expect(page.get_by_text("1 upgrade canceled")).to_be_visible()
+
+
+def test_all_pending_upgrades_of_a_batch_are_canceled(open_page):
+    page = open_page("bluestone")
+    go_to_plans_as_reseller(page)
+    open_plan(page, "Bluestone Systems", re.compile("^Business Basic \\(legacy\\)$"))
+    page.get_by_label("Select this page").check()
+    upgrade_to(page, "Business Standard (legacy)")
     finish(page)
     page.get_by_label("All Pending of the batch").check()
     page.get_by_role("button", name="Cancel Upgrade").click()
     expect(page.get_by_text(re.compile("upgrades? canceled"))).to_be_visible()
     expect(page.locator("tbody .badge.canceled").first).to_be_visible()
+
+
+def test_the_selection_reaches_over_pages(open_page):
+    page = open_page("provider")
+    go_to_plans_as_provider(page)
+    open_plan(page, "Fjord & Field Computing")
+    expect(page.get_by_role("link", name="Next page")).to_be_visible()
+    on_this_page = page.locator("tbody tr").count()
+    matching = page.get_by_label(re.compile("that match"))
+    matching.check()
+    expect(page.get_by_text("Everything that matches is selected")).to_be_visible()
+    upgrade_to(page, STANDARD)
+    everything = page.get_by_role("link", name=re.compile(r"^All \d+$")).inner_text()
+    assert int(everything.split()[-1]) > on_this_page
 
 
 def test_an_upgrade_is_refused_when_requirements_are_not_met(open_page):
@@ -115,7 +148,7 @@ def test_it_works_without_scripts(open_page):
 def test_it_works_by_keyboard_alone(open_page):
     page = open_page("provider")
     go_to_plans_as_provider(page)
-    open_plan(page, "Northern Lights Hosting")
+    open_plan(page, "Lantern Office Services")
     press_tab_to(page, "input[name=s]")
     page.keyboard.press("Space")
     press_tab_to(page, "button.primary", back=True)
@@ -125,12 +158,21 @@ def test_it_works_by_keyboard_alone(open_page):
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Step 2 of 2")).to_be_visible()
-    press_tab_to(page, "a.button, button.primary")
+    press_tab_to(page, "a.button.primary, button.primary")
+    if page.evaluate("document.activeElement.tagName") == "A":  # Continue with the eligible.
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Finish")).to_be_visible()
+        press_tab_to(page, "button.primary")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 upgrade scheduled")).to_be_focused()
+    press_tab_to(page, "button:text-is('Refresh Statuses')")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Statuses refreshed")).to_be_focused()
 
 
 def press_tab_to(page: Page, selector: str, *, back: bool = False) -> None:
     for _ in range(80):
         page.keyboard.press("Shift+Tab" if back else "Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+        if page.locator(selector).and_(page.locator(":focus")).count():
             return
     raise AssertionError(f"80 times Tab did not lead to {selector}")

@@ -21,6 +21,10 @@ class Visitors:
         self._pages: dict[tuple[str, str | None], Page] = {}
         self._contexts: list[BrowserContext] = []
 
+    def signed_in(self, login: str) -> Page:
+        """The page of somebody at the site with everything."""
+        return self._page_of("full", login)
+
     def show(self, shown: Shown) -> Page:
         """Open the page, and do on it what has to be done to see the state."""
         page = self._page_of(shown.site, shown.login)
