@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
+from gateway.db import utcnow
 from gateway.models import Upgrade, UpgradeStatus
 from gateway.web.sessions import SESSION_COOKIE
 from tests.browser.pages import PAGES, PLANS
@@ -18,12 +19,12 @@ PREVIEW = "{url}/upgrade-subscriptions/preview?s={key}&target={target}"
 
 
 @pytest.fixture
-def page(visitors) -> Page:
+def page(visitors):
     return visitors.signed_in("provider")
 
 
 @pytest.fixture
-def preview(page, scenery) -> Page:
+def preview(page, scenery):
     """Of one subscription that can be upgraded."""
     page.goto(scenery.url("full", f"{E1}/upgrade-subscriptions/preview?all=1&target=o365-e3&show=eligible"))
     key = page.locator("tbody th[scope=row]").first.inner_text()
@@ -147,7 +148,7 @@ def test_what_changes_on_a_live_page_moves_nothing(page, scenery):
         }).observe({ type: "layout-shift" }); }"""
     )
     with scenery.database.write() as db:
-        db.execute(update(Upgrade).where(Upgrade.batch_id == 2).values(waiting_for=None, changed_at=NOW))
+        db.execute(update(Upgrade).where(Upgrade.batch_id == 2).values(waiting_for=None, changed_at=utcnow()))
         ended = {"status": UpgradeStatus.CANCELED, "finished_at": NOW}
         db.execute(update(Upgrade).where(Upgrade.id == key).values(ended))
 
