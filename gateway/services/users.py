@@ -34,8 +34,16 @@ class UserNotFoundError(NotFoundError):
     kind = "user"
 
 
-class UserExistsError(InvalidRequestError):
+class InvalidLoginError(InvalidRequestError):
+    code = "invalid_login"
+
+
+class UserExistsError(InvalidLoginError):
     code = "user_exists"
+
+
+class InvalidPasswordError(InvalidRequestError):
+    code = "invalid_password"
 
 
 class Users:
@@ -59,12 +67,13 @@ class Users:
         :raises AccountNotFoundError: if there is no such account
         :raises AccountNotAllowedError: if it is a customer
         :raises UserExistsError: if the login is taken
-        :raises InvalidRequestError: if the login or the password is no good
+        :raises InvalidLoginError: if the login is no good
+        :raises InvalidPasswordError: if the password is no good
         """
         account = get_one_vendor(self._db, account_id)
         name = login.strip().lower()
         if not 0 < len(name) <= LONGEST_LOGIN or not name.isprintable() or " " in name:
-            raise InvalidRequestError(f"login {login!r}: expected 1 to {LONGEST_LOGIN} characters, no blanks")
+            raise InvalidLoginError(f"login {login!r}: expected 1 to {LONGEST_LOGIN} characters, no blanks")
         if self._find(name) is not None:
             raise UserExistsError(f"login {name!r} is taken; expected another one")
         user = User(
@@ -98,7 +107,7 @@ class Users:
     def change_password(self, login: str, password: str) -> None:
         """
         :raises UserNotFoundError: if there is no such user
-        :raises InvalidRequestError: if the password is no good
+        :raises InvalidPasswordError: if the password is no good
         """
         user = self._find(login.strip().lower())
         if user is None:
@@ -118,7 +127,7 @@ class Users:
 
 def _checked_hash(password: str) -> str:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise InvalidRequestError(
+        raise InvalidPasswordError(
             f"password has {len(password)} characters; expected {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}"
         )
     return _hasher.hash(password)

@@ -49,6 +49,15 @@ class Permission(enum.StrEnum):
     UPGRADE_CREATE = "upgrade:create"
     UPGRADE_CANCEL = "upgrade:cancel"
     UPGRADE_REFRESH = "upgrade:refresh"
+    AUDIT_READ = "audit:read"
+    ACCESS_READ = "access:read"
+    """Users and API keys, as far as they may be shown."""
+    USER_MANAGE = "user:manage"
+    API_KEY_MANAGE = "api_key:manage"
+    CONNECTION_TEST = "connection:test"
+    POOL_READ = "pool:read"
+    POOL_CONTROL = "pool:control"
+    SETTINGS_CHANGE = "settings:change"
 
 
 READING = frozenset(
@@ -57,19 +66,28 @@ READING = frozenset(
         Permission.SUBSCRIPTION_READ,
         Permission.UPGRADE_READ,
         Permission.UPGRADE_REFRESH,
+        Permission.AUDIT_READ,
+        Permission.ACCESS_READ,
     }
 )
 """A refresh only has statuses read sooner, so whoever sees them may ask for it."""
 UPGRADING = frozenset({Permission.UPGRADE_CREATE, Permission.UPGRADE_CANCEL})
+ADMINISTERING = frozenset({Permission.USER_MANAGE, Permission.API_KEY_MANAGE})
+PROVIDER_READING = frozenset({Permission.POOL_READ})
+PROVIDER_UPGRADING = frozenset({Permission.CONNECTION_TEST})
+"""It signs in at Microsoft, which is no business of who may only look."""
+PROVIDER_ADMINISTERING = frozenset(
+    {Permission.CATALOG_IMPORT, Permission.POOL_CONTROL, Permission.SETTINGS_CHANGE}
+)
 
 
 def permissions_of(caller: Caller) -> frozenset[Permission]:
     """What the role allows; how far it reaches is the business of the services."""
-    permissions = READING
+    permissions = READING | (PROVIDER_READING if caller.is_provider else frozenset())
     if caller.may_upgrade:
-        permissions |= UPGRADING
-    if caller.is_provider and caller.may_administer:
-        permissions |= {Permission.CATALOG_IMPORT}
+        permissions |= UPGRADING | (PROVIDER_UPGRADING if caller.is_provider else frozenset())
+    if caller.may_administer:
+        permissions |= ADMINISTERING | (PROVIDER_ADMINISTERING if caller.is_provider else frozenset())
     return permissions
 
 

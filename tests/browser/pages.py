@@ -76,6 +76,20 @@ def _lose_the_token(page: Page) -> None:
     press("Refresh Statuses")(page)
 
 
+def _add_nobody(page: Page) -> None:
+    page.get_by_label("Login").fill("provider")
+    for field in page.get_by_label("Password").all():
+        field.fill("a long enough phrase")
+    press("Add user")(page)
+    page.get_by_role("alert").wait_for()
+
+
+def _create_a_key(page: Page) -> None:
+    page.get_by_label("Name").fill("Billing")
+    press("Create API key")(page)
+    page.locator("code.key").wait_for()
+
+
 SIGN_IN = (
     Shown("sign-in", "/sign-in", None),
     Shown("sign-in-refused", "/sign-in", None, _fail_to_sign_in),
@@ -143,6 +157,43 @@ PAGES: dict[str, tuple[Shown, ...]] = {
         Shown("upgrade-completed", "/provider/upgrades/{completed_with_warnings}"),
         Shown("upgrade-pending", "/provider/upgrades/{pending}"),
     ),
+    "provider.audit": (
+        Shown("audit-log", "/provider/audit-log"),
+        Shown("audit-log-bad-date", "/provider/audit-log?from=x&to=y", status=422),
+        Shown("audit-log-no-match", "/provider/audit-log?text=no-such"),
+    ),
+    "provider.users": (
+        Shown("users", "/provider/users"),
+        Shown("users-looked-at", "/provider/users", "auditor"),
+    ),
+    "provider.user_new": (
+        Shown("user-new", "/provider/users/new"),
+        Shown("user-new-refused", "/provider/users/new", act=_add_nobody),
+    ),
+    "provider.user": (
+        Shown("user", "/provider/users/{anna}"),
+        Shown("user-oneself", "/provider/users/{provider}"),
+        Shown("user-disabled", "/provider/users/{former}"),
+        Shown("user-last-administrator", "/provider/users/{harbour}", act=press("Disable harbour")),
+    ),
+    "provider.api_keys": (
+        Shown("api-keys", "/provider/api-keys"),
+        Shown("api-keys-empty", "/provider/api-keys", site="empty"),
+    ),
+    "provider.api_key_new": (
+        Shown("api-key-new", "/provider/api-keys/new"),
+        Shown("api-key-created", "/provider/api-keys/new", act=_create_a_key),
+    ),
+    "provider.api_key_revoke": (Shown("api-key-revoke", "/provider/api-keys/billing/revoke"),),
+    "reseller.audit": (Shown("reseller-audit-log", "/reseller/audit-log", "harbour"),),
+    "reseller.users": (Shown("reseller-users", "/reseller/users", "harbour"),),
+    "reseller.user_new": (Shown("reseller-user-new", "/reseller/users/new", "harbour"),),
+    "reseller.user": (Shown("reseller-user", "/reseller/users/{former}", "harbour"),),
+    "reseller.api_keys": (Shown("reseller-api-keys", "/reseller/api-keys", "harbour"),),
+    "reseller.api_key_new": (Shown("reseller-api-key-new", "/reseller/api-keys/new", "harbour"),),
+    "reseller.api_key_revoke": (
+        Shown("reseller-api-key-revoke", "/reseller/api-keys/storefront/revoke", "harbour"),
+    ),
     "reseller.customer_cp": (Shown("reseller-customer-cp", "/reseller/customer-cp", "harbour"),),
     "reseller.office365": (
         Shown("reseller-office-365", "/reseller/customer-cp/office-365", "harbour"),
@@ -180,7 +231,7 @@ ELSEWHERE = (
 NO_PAGES = frozenset(
     f"{area}.{name}"
     for area in ("provider", "reseller")
-    for name in ("home", "plan_csv", "batch_csv", "batch_live")
+    for name in ("home", "plan_csv", "batch_csv", "batch_live", "audit_csv")
 )
 """Routes that answer with a redirection, a file or what a script asks for."""
 

@@ -30,7 +30,10 @@ from gateway.models import (
     Upgrade,
     UpgradeStatus,
     UpgradeStep,
+    User,
 )
+from gateway.services.audit import Audit, AuditAction
+from gateway.services.caller import Actor
 from gateway.services.catalog import import_catalog
 from gateway.services.catalog.demonstration import make_catalog
 from gateway.settings import GatewaySettings, InstanceSettings
@@ -85,7 +88,7 @@ class Scenery:
     database: Database
     """Of the one with everything."""
     ids: dict[str, int]
-    """Of upgrades, by status; those of the reseller as `reseller_failed` and the like."""
+    """Of upgrades, by status, those of the reseller as `reseller_failed` and the like; of users by login."""
 
     def url(self, site: str, path: str) -> str:
         base: str = getattr(self, site)
@@ -109,7 +112,7 @@ def put_up(folder: Path) -> Iterator[Scenery]:
             ids = {
                 f"{PREFIXES[each.batch_id]}{each.status.value}": each.id
                 for each in db.scalars(select(Upgrade))
-            }
+            } | {user.login: user.id for user in db.scalars(select(User))}
         full_url, empty_url, broken_url = (_serve(stack, folder, each) for each in (full, empty, broken))
         yield Scenery(full_url, empty_url, broken_url, full, ids)
 
@@ -145,13 +148,28 @@ def fill(db: Session) -> None:
     factories.reseller(id="reseller-new", name="Saltmarsh Digital")
     for login, account_id in LOGINS.items():
         role = Role.READ_ONLY if login == "auditor" else Role.ADMINISTRATOR
-        factories.user(db.get_one(Account, account_id), role, login=login)
+        factories.user(db.get_one(Account, account_id), role, login=login, created_at=NOW)
+    _access(db, factories)
     _offer_paths(db, factories)
     _finished_batch(db, factories)
     _live_batch(db, factories, "m365-business-basic", "m365-business-standard", "provider")
     _live_batch(
         db, factories, "m365-business-basic-reseller-1", "m365-business-standard-reseller-1", "harbour"
     )
+
+
+def _access(db: Session, factories: Factories) -> None:
+    """Somebody to look after, keys, and what was done with them."""
+    provider, reseller = db.get_one(Account, "provider"), db.get_one(Account, "reseller-1")
+    factories.user(provider, Role.OPERATOR, login="anna", created_at=NOW)
+    factories.user(reseller, Role.READ_ONLY, login="former", created_at=NOW, disabled_at=NOW)
+    factories.api_key(provider, name="Billing", prefix="billing", last_used_at=NOW)
+    factories.api_key(reseller, name="Storefront", prefix="storefront", revoked_at=NOW)
+    boss, guest = Actor("provider", "provider", "192.0.2.17"), Actor("visitor", None, "198.51.100.4")
+    audit = Audit(db)
+    audit.record(AuditAction.SIGN_IN_REFUSED, guest, NOW)
+    audit.record(AuditAction.USER_ADDED, boss, NOW, subject="user anna", detail="Role operator")
+    audit.record(AuditAction.USER_DISABLED, boss, NOW, account_id="reseller-1", subject="user former")
 
 
 def _offer_paths(db: Session, factories: Factories) -> None:

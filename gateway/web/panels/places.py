@@ -55,7 +55,7 @@ class Places:
 
     def sections(self) -> list[Crumb]:
         """What stands at the top of every page of the panel."""
-        return [self.home_trail()[0], *self.batches_trail()]
+        return [self.home_trail()[0], *self.batches_trail(), *self.access_trail(), *self.audit_trail()]
 
     def home_trail(self) -> list[Crumb]:
         if self.area == "reseller":
@@ -97,6 +97,12 @@ class Places:
 
     def batch_trail(self, batch_id: int) -> list[Crumb]:
         return [*self.batches_trail(), Crumb(f"Batch {batch_id}", self.url("batch", batch_id=batch_id))]
+
+    def access_trail(self) -> list[Crumb]:
+        return [Crumb("Access", self.url("users"))]
+
+    def audit_trail(self) -> list[Crumb]:
+        return [Crumb("Audit log", self.url("audit"))]
 
     def _plan_parts(self, plan: ServicePlan) -> Mapping[str, str]:
         if self.area == "reseller":

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pyramid.request import Request
 from pyramid.response import Response
 
-from gateway.web.panels import batch_views, navigating, plan_views, signing_in, wizard_views
+from gateway.web.panels import (
+    api_key_views,
+    audit_views,
+    batch_views,
+    navigating,
+    plan_views,
+    signing_in,
+    user_views,
+    wizard_views,
+)
 from gateway.web.security import Permission
 
 View = Callable[[Request], Response]
@@ -75,12 +84,36 @@ def _of_batch(area: str) -> tuple[Row, ...]:
     )
 
 
+def _of_access(area: str) -> tuple[Row, ...]:
+    users, keys, read = f"/{area}/users", f"/{area}/api-keys", Permission.ACCESS_READ
+    user, key = f"{users}/{{user_id}}", f"{keys}/{{prefix}}"
+    manage, revoke = Permission.USER_MANAGE, Permission.API_KEY_MANAGE
+    return (
+        ("audit", f"/{area}/audit-log", audit_views.show_audit, "GET", Permission.AUDIT_READ),
+        ("audit_csv", f"/{area}/audit-log.csv", audit_views.export_audit, "GET", Permission.AUDIT_READ),
+        ("users", users, user_views.show_users, "GET", read),
+        ("user_new", f"{users}/new", user_views.show_new_user, "GET", manage),
+        ("user_new", f"{users}/new", user_views.add_user, "POST", manage),
+        ("user", user, user_views.show_user, "GET", read),
+        ("user_role", f"{user}/role", user_views.change_role, "POST", manage),
+        ("user_password", f"{user}/password", user_views.set_password, "POST", manage),
+        ("user_disable", f"{user}/disable", user_views.disable, "POST", manage),
+        ("user_enable", f"{user}/enable", user_views.enable, "POST", manage),
+        ("user_sign_out", f"{user}/sign-out", user_views.sign_out, "POST", manage),
+        ("api_keys", keys, api_key_views.show_keys, "GET", read),
+        ("api_key_new", f"{keys}/new", api_key_views.show_new_key, "GET", revoke),
+        ("api_key_new", f"{keys}/new", api_key_views.create_key, "POST", revoke),
+        ("api_key_revoke", f"{key}/revoke", api_key_views.ask_to_revoke, "GET", revoke),
+        ("api_key_revoke", f"{key}/revoke", api_key_views.revoke_key, "POST", revoke),
+    )
+
+
 def _shared() -> Iterator[Screen]:
     """What both panels have, each at addresses of its own."""
     for area, plans in PLANS.items():
         yield Screen(f"{area}.home", f"/{area}/", navigating.home, permission=Permission.CATALOG_READ)
         yield Screen(f"{area}.plans", plans, navigating.plans, permission=Permission.CATALOG_READ)
-        for name, path, view, method, permission in (*_of_plan(), *_of_batch(area)):
+        for name, path, view, method, permission in (*_of_plan(), *_of_batch(area), *_of_access(area)):
             whole = path if path.startswith("/") else f"{plans}/{{plan_id}}/{path}".rstrip("/")
             yield Screen(f"{area}.{name}", whole, view, method, permission)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.models import SubscriptionStatus, UpgradeStatus
+from gateway.models import Role, SubscriptionStatus, UpgradeStatus
+from gateway.services.audit import AuditAction
 from gateway.services.eligibility import ViolationCode
 
 UPGRADE_STATUSES = {
@@ -33,6 +34,37 @@ REASONS = {
     ViolationCode.TARGET_ADDITIONAL_LICENSE: "The target plan has several licenses",
     ViolationCode.NO_UPGRADE_PATH: "Microsoft has no such upgrade",
 }
+
+ROLES = {Role.ADMINISTRATOR: "Administrator", Role.OPERATOR: "Operator", Role.READ_ONLY: "Read-only"}
+
+AUDIT_ACTIONS = {
+    AuditAction.SIGNED_IN: "Signed in",
+    AuditAction.SIGN_IN_REFUSED: "Sign-in refused",
+    AuditAction.SIGNED_OUT: "Signed out",
+    AuditAction.SIGNED_OUT_EVERYWHERE: "Signed out everywhere",
+    AuditAction.PASSWORD_CHANGED: "Own password changed",
+    AuditAction.USER_ADDED: "User added",
+    AuditAction.USER_ROLE_CHANGED: "Role changed",
+    AuditAction.USER_PASSWORD_SET: "Password set",
+    AuditAction.USER_DISABLED: "User disabled",
+    AuditAction.USER_ENABLED: "User enabled",
+    AuditAction.USER_SIGNED_OUT: "User signed out",
+    AuditAction.API_KEY_CREATED: "API key created",
+    AuditAction.API_KEY_REVOKED: "API key revoked",
+    AuditAction.CATALOG_IMPORTED: "Catalog imported",
+    AuditAction.UPGRADES_SCHEDULED: "Upgrades scheduled",
+    AuditAction.UPGRADES_CANCELED: "Upgrades canceled",
+    AuditAction.CONNECTION_TESTED: "Connection tested",
+    AuditAction.SETTINGS_CHANGED: "Settings changed",
+    AuditAction.POOL_RECYCLED: "Application pool recycled",
+    AuditAction.POOL_STOPPED: "Application pool stopped",
+}
+
+
+def audit_action(action: str) -> str:
+    """What an entry's action is called; one that is not known in its own name."""
+    known = next((word for each, word in AUDIT_ACTIONS.items() if each.value == action), None)
+    return known or action.replace("_", " ").capitalize()
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
-      said.textContent = `Copied ${button.dataset.copy}`;
+      said.textContent = `Copied ${button.dataset.called ?? button.dataset.copy}`;
     } catch {
       getSelection().selectAllChildren(button.previousElementSibling);
       said.textContent = "Selected; copy it with Ctrl+C";

@@ -16,6 +16,7 @@ def people(db, factories, world):
     """Logins of somebody of each kind."""
     people = {
         "provider": factories.user(world.provider, Role.OPERATOR).login,
+        "administrator": factories.user(world.provider).login,
         "owner": factories.user(world.reseller).login,
         "sibling": factories.user(world.sibling).login,
         "read_only": factories.user(world.reseller, Role.READ_ONLY).login,
@@ -28,6 +29,12 @@ def people(db, factories, world):
 @pytest.fixture
 def provider(router, people):
     return Browser(router, people["provider"])
+
+
+@pytest.fixture
+def administrator(router, people):
+    """Of the provider."""
+    return Browser(router, people["administrator"])
 
 
 @pytest.fixture

@@ -8,25 +8,32 @@ from gateway.models import UpgradeStatus
 from gateway.web.panels.screens import SCREENS
 from tests.unit.web.panels.helpers import Browser
 
-PEOPLE = ("anyone", "sibling", "read_only", "owner", "provider")
+PEOPLE = ("anyone", "sibling", "read_only", "owner", "provider", "administrator")
+"""Sibling and owner administer their accounts; the last two are an operator and an administrator above."""
 
-PUBLIC = (200, 303, 303, 303, 303)
-LEAVE = (303, 303, 303, 303, 303)
-OWN = (303, 200, 200, 200, 200)
-OWN_FORM = (303, 422, 422, 422, 422)
+PUBLIC = (200, 303, 303, 303, 303, 303)
+LEAVE = (303, 303, 303, 303, 303, 303)
+OWN = (303, 200, 200, 200, 200, 200)
+OWN_FORM = (303, 422, 422, 422, 422, 422)
 
-PROVIDER = (303, 404, 404, 404, 200)
-PROVIDER_MOVES = (303, 404, 404, 404, 303)
-RESELLER = (303, 200, 200, 200, 404)
-RESELLER_MOVES = (303, 303, 303, 303, 404)
-READ = (303, 404, 200, 200, 404)
-CHANGE = (303, 404, 403, 303, 404)
-REFRESH = (303, 404, 303, 303, 404)
-STEP = (303, 404, 403, 200, 404)
+PROVIDER = (303, 404, 404, 404, 200, 200)
+PROVIDER_MOVES = (303, 404, 404, 404, 303, 303)
+PROVIDER_MANAGES = (303, 404, 404, 404, 403, 200)
+PROVIDER_MANAGES_FORM = (303, 404, 404, 404, 403, 422)
+PROVIDER_MANAGES_MOVES = (303, 404, 404, 404, 403, 303)
+RESELLER = (303, 200, 200, 200, 404, 404)
+RESELLER_MOVES = (303, 303, 303, 303, 404, 404)
+RESELLER_MANAGES = (303, 200, 403, 200, 404, 404)
+RESELLER_MANAGES_FORM = (303, 422, 403, 422, 404, 404)
+READ = (303, 404, 200, 200, 404, 404)
+CHANGE = (303, 404, 403, 303, 404, 404)
+CHANGE_FORM = (303, 404, 403, 422, 404, 404)
+REFRESH = (303, 404, 303, 303, 404, 404)
+STEP = (303, 404, 403, 200, 404, 404)
 
 SESSION = {
     "GET session.sign_in": PUBLIC,
-    "POST session.sign_in": (422, 422, 422, 422, 422),
+    "POST session.sign_in": (422, 422, 422, 422, 422, 422),
     "POST session.sign_out": LEAVE,
     "POST session.sign_out_everywhere": LEAVE,
     "GET session.account": OWN,
@@ -59,6 +66,42 @@ SHARED = {
     "POST batch_refresh": REFRESH,
     "GET upgrade": READ,
 }
+LISTS = ("GET audit", "GET audit_csv", "GET users", "GET api_keys")
+FORMS = ("user_new", "api_key_new")
+"""Of the account itself; the provider's are for all accounts."""
+MANAGING = {
+    "GET user": READ,
+    "POST user_role": CHANGE_FORM,
+    "POST user_password": CHANGE_FORM,
+    "POST user_disable": CHANGE,
+    "POST user_enable": CHANGE,
+    "POST user_sign_out": CHANGE,
+    "GET api_key_revoke": STEP,
+    "POST api_key_revoke": CHANGE,
+}
+"""A user and a key of the reseller."""
+AS_PROVIDER = {
+    READ: PROVIDER,
+    STEP: PROVIDER_MANAGES,
+    CHANGE: PROVIDER_MANAGES_MOVES,
+    CHANGE_FORM: PROVIDER_MANAGES_FORM,
+}
+
+
+def _access():
+    for key in LISTS:
+        yield key.replace(" ", " reseller."), RESELLER
+        yield key.replace(" ", " provider."), PROVIDER
+    for form in FORMS:
+        yield f"GET reseller.{form}", RESELLER_MANAGES
+        yield f"POST reseller.{form}", RESELLER_MANAGES_FORM
+        yield f"GET provider.{form}", PROVIDER_MANAGES
+        yield f"POST provider.{form}", PROVIDER_MANAGES_FORM
+    for key, statuses in MANAGING.items():
+        yield key.replace(" ", " reseller."), statuses
+        yield key.replace(" ", " provider."), AS_PROVIDER[statuses]
+
+
 RESELLERS = {f"{key.replace(' ', ' reseller.')}": statuses for key, statuses in SHARED.items()} | {
     "GET reseller.home": RESELLER_MOVES,
     "GET reseller.customer_cp": RESELLER,
@@ -74,7 +117,7 @@ PROVIDERS = {
     "GET provider.plans": PROVIDER,
     "GET provider.batches": PROVIDER,
 }
-TABLE = SESSION | ONLY_PROVIDER | RESELLERS | PROVIDERS
+TABLE = SESSION | ONLY_PROVIDER | RESELLERS | PROVIDERS | dict(_access())
 BY_KEY = {f"{screen.method} {screen.route}": screen for screen in SCREENS}
 
 
@@ -125,6 +168,7 @@ def names(db, factories, world):
     batch = factories.batch(target)
     upgrade = factories.upgrade(world.subscriptions["reseller"], target, batch, status=UpgradeStatus.PENDING)
     other = factories.subscription(plan)
+    user, (key, _) = factories.user(world.reseller), factories.api_key(world.reseller)
     db.commit()
     return {
         "instance_id": "office365",
@@ -133,4 +177,6 @@ def names(db, factories, world):
         "subscription": other.id,
         "batch_id": str(batch.id),
         "upgrade_id": str(upgrade.id),
+        "user_id": str(user.id),
+        "prefix": key.prefix,
     }
