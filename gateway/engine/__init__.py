@@ -2,5 +2,6 @@
 
 from gateway.engine.clients import PartnerCenterClients
 from gateway.engine.engine import Engine
+from gateway.engine.trying import Outcome, Report
 
-__all__ = ["Engine", "PartnerCenterClients"]
+__all__ = ["Engine", "Outcome", "PartnerCenterClients", "Report"]

@@ -9,6 +9,7 @@ from datetime import datetime
 from httpx2 import BaseTransport
 
 from gateway.db import utcnow
+from gateway.engine.trying import Report, Trials
 from gateway.partner_center import Credentials, PartnerCenterClient, PartnerCenterError, RefusedError
 from gateway.settings import GatewaySettings, InstanceSettings
 
@@ -23,15 +24,17 @@ class PartnerCenterClients:
 
     def __init__(self, settings: GatewaySettings, *, transport: BaseTransport | None = None) -> None:
         """:param transport: takes the place of the network"""
+        # Of an instance that still says "simulator", nobody has said where the simulator listens.
+        usable = [each for each in settings.application_instances if each.partner_center_url != "simulator"]
         connections = settings.app.max_allowed_nb_of_simultaneous_upgrades + SPARE_CONNECTIONS
         self._countries = {i.name.casefold(): i.country for i in settings.application_instances}
         self._clients = {
             instance.name.casefold(): PartnerCenterClient(
                 credentials_of(instance), max_connections=connections, transport=transport
             )
-            for instance in settings.application_instances
-            if instance.partner_center_url != "simulator"  # Nobody has said where the simulator listens.
+            for instance in usable
         }
+        self._trials = Trials({each.name.casefold(): credentials_of(each) for each in usable}, transport)
         self._trouble: dict[str, tuple[datetime, str]] = {}
 
     def for_instance_name(self, name: str) -> PartnerCenterClient | None:
@@ -54,6 +57,10 @@ class PartnerCenterClients:
             return None
         self.note_success(instance_name)
         return targets
+
+    def try_connection(self, instance_name: str) -> Report:
+        """Say whether Partner Center serves this instance, within half a minute or so."""
+        return self._trials.run(instance_name)
 
     def note_trouble(self, instance_name: str, error: PartnerCenterError) -> None:
         if instance_name.casefold() not in self._trouble:

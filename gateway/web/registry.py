@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.engine import Report
+
 DATABASE = "gateway.database"
 SETTINGS = "gateway.settings"
 BACKGROUND = "gateway.background"
@@ -35,5 +37,7 @@ class Clients(Protocol):
     """The clients of Partner Center, as far as requests need them."""
 
     def ask_upgrade_targets(self, instance_name: str, offer_id: str) -> Sequence[str] | None: ...
+
+    def try_connection(self, instance_name: str) -> Report: ...
 
     def trouble(self, instance_name: str) -> tuple[datetime, str] | None: ...

@@ -16,6 +16,7 @@ from gateway.services.paging import Page
 from gateway.web.panels.places import PACKAGE, Crumb, Places
 from gateway.web.panels.rendering import page, see_other
 from gateway.web.registry import BACKGROUND, CLIENTS, SETTINGS
+from gateway.web.security import Permission
 
 
 class Tab(NamedTuple):
@@ -95,6 +96,10 @@ def instances(request: Request) -> Response:
 
 
 def instance(request: Request) -> Response:
+    return instance_page(request)
+
+
+def instance_page(request: Request, **values: Any) -> Response:
     places = Places(request)
     found = CatalogQueries(request.db, request.caller).application_instance(request.matchdict["instance_id"])
     return page(
@@ -105,6 +110,8 @@ def instance(request: Request) -> Response:
         instance=found,
         state=_state(request, found),
         engine=engine_figures(request),
+        may_test=bool(request.has_permission(Permission.CONNECTION_TEST)),
+        **({"report": None} | values),
     )
 
 

@@ -12,6 +12,7 @@ from gateway.web.panels import (
     api_key_views,
     audit_views,
     batch_views,
+    connection_views,
     navigating,
     plan_views,
     signing_in,
@@ -142,6 +143,14 @@ _PROVIDER = tuple(
     )
 )
 
+_CONNECTION = Screen(
+    "provider.instance_test",
+    f"{INSTANCES}/{{instance_id}}/test-connection",
+    connection_views.test_connection,
+    "POST",
+    Permission.CONNECTION_TEST,
+)
+
 _RESELLER = tuple(
     Screen(f"reseller.{name}", path, view, permission=Permission.CATALOG_READ)
     for name, path, view in (
@@ -150,4 +159,4 @@ _RESELLER = tuple(
     )
 )
 
-SCREENS: tuple[Screen, ...] = (*_SESSION, *_PROVIDER, *_RESELLER, *_shared())
+SCREENS: tuple[Screen, ...] = (*_SESSION, *_PROVIDER, _CONNECTION, *_RESELLER, *_shared())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.engine import Outcome
 from gateway.models import Role, SubscriptionStatus, UpgradeStatus
 from gateway.services.audit import AuditAction
 from gateway.services.eligibility import ViolationCode
@@ -58,6 +59,16 @@ AUDIT_ACTIONS = {
     AuditAction.SETTINGS_CHANGED: "Settings changed",
     AuditAction.POOL_RECYCLED: "Application pool recycled",
     AuditAction.POOL_STOPPED: "Application pool stopped",
+}
+
+CONNECTION_OUTCOMES = {
+    Outcome.SERVES: "Partner Center serves this instance",
+    Outcome.SIGN_IN_REFUSED: "Microsoft refused the sign-in",
+    Outcome.WRONG_TENANT: "Microsoft does not know the tenant",
+    Outcome.NOT_REACHABLE: "Microsoft could not be reached",
+    Outcome.THROTTLED: "Microsoft throttles the partner account: too many calls",
+    Outcome.REFUSED: "Signed in, but Partner Center refused to list customers",
+    Outcome.NOT_TRIED: "Not tested",
 }
 
 

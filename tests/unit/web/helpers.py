@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from webtest import TestApp
 
-from gateway.engine import PartnerCenterClients
+from gateway.engine import PartnerCenterClients, Report
 from gateway.settings import GatewaySettings, InstanceSettings
 from gateway.web.api.openapi import document
 
@@ -116,10 +116,14 @@ class Clients(PartnerCenterClients):
         self.upgrade_targets: dict[str, list[str]] = {}
         self.asked: list[tuple[str, str]] = []
         self.troubles: dict[str, tuple[datetime, str]] = {}
+        self.reports: dict[str, Report] = {}
 
     def ask_upgrade_targets(self, instance_name: str, offer_id: str) -> list[str] | None:
         self.asked.append((instance_name, offer_id))
         return self.upgrade_targets.get(offer_id)
+
+    def try_connection(self, instance_name: str) -> Report:
+        return self.reports.get(instance_name) or super().try_connection(instance_name)
 
     def trouble(self, instance_name: str) -> tuple[datetime, str] | None:
         return self.troubles.get(instance_name)

@@ -66,6 +66,7 @@ SHARED = {
     "POST batch_refresh": REFRESH,
     "GET upgrade": READ,
 }
+ONLY_PROVIDER["POST provider.instance_test"] = PROVIDER
 LISTS = ("GET audit", "GET audit_csv", "GET users", "GET api_keys")
 FORMS = ("user_new", "api_key_new")
 """Of the account itself; the provider's are for all accounts."""
