@@ -31,7 +31,7 @@ from gateway.services.caller import Caller
 from gateway.services.cancellation import UpgradeCancellation
 from gateway.services.catalog import import_catalog
 from gateway.simulator import make_app
-from tests.catalogs import LEGACY_STANDARD, STANDARD, catalog, microsoft_id_of
+from tests.catalogs import BASIC, LEGACY_BASIC, LEGACY_STANDARD, STANDARD, catalog, microsoft_id_of
 from tests.databases import sqlite_url
 from tests.factories import Factories
 from tests.simulation import Clock
@@ -41,7 +41,8 @@ from tests.unit.engine.test_steps import Killed, fail_at
 EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "0"))
 LIMIT = 2
 HOURS = 1.0
-TARGETS = {s["id"]: LEGACY_STANDARD if s["id"] == "old" else STANDARD for s in SUBSCRIPTIONS}
+PATHS = {BASIC: STANDARD, LEGACY_BASIC: LEGACY_STANDARD}
+TARGETS = {s["id"]: PATHS[s["service_plan"]] for s in SUBSCRIPTIONS if s["service_plan"] in PATHS}
 UPGRADED = {UpgradeStatus.COMPLETED, UpgradeStatus.COMPLETED_WITH_WARNINGS}
 
 FAULTS = [
