@@ -15,15 +15,23 @@ from gateway.models.catalog import (
     ServiceTemplate,
     SubscriptionPeriod,
 )
-from gateway.models.subscription import Subscription, SubscriptionResource, SubscriptionStatus
+from gateway.models.search import AccountWord, words_of
+from gateway.models.subscription import (
+    NEVER_UPGRADED,
+    Subscription,
+    SubscriptionResource,
+    SubscriptionStatus,
+)
 from gateway.models.upgrade import LIVE, Upgrade, UpgradeBatch, UpgradeEvent, UpgradeStatus, UpgradeStep
 
 __all__ = [
     "LIVE",
+    "NEVER_UPGRADED",
     "UNLIMITED",
     "APIKey",
     "Account",
     "AccountType",
+    "AccountWord",
     "ApplicationInstance",
     "AuditEntry",
     "IdempotencyKey",
@@ -47,4 +55,5 @@ __all__ = [
     "UpgradeStep",
     "User",
     "UserSession",
+    "words_of",
 ]

@@ -13,6 +13,10 @@ from gateway.models.account import Account
 from gateway.models.catalog import ResourceKind, ResourceType, ServicePlan
 
 
+NEVER_UPGRADED = "none"
+"""Stands where the status of an upgrade would."""
+
+
 class SubscriptionStatus(enum.Enum):
     ACTIVE = "active"
     PENDING = "pending"
@@ -25,7 +29,18 @@ class SubscriptionStatus(enum.Enum):
 class Subscription(Base):
     __tablename__ = "subscription"
     __table_args__ = (
-        Index("ix_subscription_service_plan_id_id", "service_plan_id", "id"),
+        # Lists of a plan are read from these alone, whatever they are filtered by.
+        Index("ix_subscription_by_id", "service_plan_id", "id", "branch_id", "status", "upgrade_status"),
+        Index(
+            "ix_subscription_by_customer",
+            *("service_plan_id", "customer_name", "id", "branch_id", "status", "upgrade_status"),
+        ),
+        Index("ix_subscription_by_status", "service_plan_id", "status", "id", "branch_id", "upgrade_status"),
+        Index(
+            "ix_subscription_by_upgrade_status",
+            *("service_plan_id", "upgrade_status", "id", "branch_id", "status"),
+        ),
+        Index("ix_subscription_by_branch", "service_plan_id", "branch_id", "id"),
         Index("ix_subscription_branch_id_id", "branch_id", "id"),
         Index("ix_subscription_account_id_service_plan_id", "account_id", "service_plan_id"),
     )
@@ -39,6 +54,14 @@ class Subscription(Base):
     microsoft_subscription_id: Mapped[str | None] = mapped_column(String(64))
     subdomain: Mapped[str | None] = mapped_column(String(100))
     """The answer to the Office 365 subdomain form, which only Customer Management subscriptions have."""
+    customer_name: Mapped[str] = mapped_column(
+        String(200).with_variant(String(200, collation="NOCASE"), "sqlite"), server_default=""
+    )
+    """The name of its account, to sort by; the database keeps it, as it does the next two."""
+    upgrade_id: Mapped[int | None]
+    """Its newest upgrade."""
+    upgrade_status: Mapped[str] = mapped_column(String(40), server_default=NEVER_UPGRADED)
+    """The status of that one."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(default=utcnow)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from gateway.models import (
     Account,
     AccountType,
+    AccountWord,
     ApplicationInstance,
     PlanResource,
     ResourceRate,
@@ -18,6 +19,7 @@ from gateway.models import (
     ServicePlan,
     ServiceTemplate,
     SubscriptionPeriod,
+    words_of,
 )
 from gateway.services.catalog.bulk import chunks
 from gateway.services.catalog.entries import (
@@ -49,6 +51,7 @@ ACCOUNTS = MainTable(
     table_of(Account),
     ("id", "type", "name", "parent_id", "mpn_id", "microsoft_tenant_id", "domain", "email"),
 )
+WORDS = ChildTable(table_of(AccountWord), "account_id", ("word",))
 TEMPLATES = MainTable(table_of(ServiceTemplate), ("id", "application_instance_id", "name"))
 RESOURCE_TYPES = ChildTable(
     table_of(ResourceType), "service_template_id", ("key", "kind", "name", "offer_id")
@@ -84,6 +87,7 @@ def write_accounts(
         stored = ACCOUNTS.fetch(connection, wanted)
         change = compare(stored, wanted)
         ACCOUNTS.write(connection, _rows_to_write(wanted, change), now)
+        _write_words(connection, entries, change)
         moved |= {
             each.id: each.parent
             for each in entries
@@ -94,6 +98,17 @@ def write_accounts(
         done += len(entries)
         progress("writing accounts", done, len(catalog.accounts))
     return counts, moved
+
+
+def _write_words(connection: Connection, entries: Iterable[AccountEntry], change: Change) -> None:
+    """Those by which the accounts that changed are found."""
+    changed = change.created | change.updated
+    wanted = {
+        each.id: frozenset((word,) for word in words_of(each.name, each.domain))
+        for each in entries
+        if each.id in changed
+    }
+    WORDS.replace(connection, WORDS.fetch(connection, change.updated), wanted, list(wanted))
 
 
 def _from_the_root(catalog: Catalog, after: Known) -> Iterable[AccountEntry]:
