@@ -12,7 +12,6 @@ from gateway.db import Base, utcnow
 from gateway.models.account import Account
 from gateway.models.catalog import ResourceKind, ResourceType, ServicePlan
 
-
 NEVER_UPGRADED = "none"
 """Stands where the status of an upgrade would."""
 

@@ -41,6 +41,7 @@ class UpgradeBatch(Base):
     """What one Finish creates."""
 
     __tablename__ = "upgrade_batch"
+    __table_args__ = (Index("ix_upgrade_batch_requested_by_id", "requested_by", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
@@ -86,8 +87,16 @@ class Upgrade(Base):
         ),
         Index("ix_upgrade_batch_id_status_id", "batch_id", "status", "id"),
         Index("ix_upgrade_batch_id_id", "batch_id", "id"),
-        Index("ix_upgrade_batch_id_changed_at", "batch_id", "changed_at"),
+        Index("ix_upgrade_batch_id_changed_at", "batch_id", "changed_at", "id", "status"),
+        Index("ix_upgrade_batch_id_subscription_id", "batch_id", "subscription_id", "id", "status"),
+        Index(
+            "ix_upgrade_pending_tenant",
+            *("microsoft_tenant_id", "batch_id"),
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
         Index("ix_upgrade_subscription_id_id", "subscription_id", "id"),
+        Index("uq_upgrade_retry_of_id", "retry_of_id", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -134,6 +143,9 @@ class Upgrade(Base):
     """Where a legacy upgrade put the seats; None when Microsoft kept the subscription."""
     submitted_at: Mapped[datetime | None]
     """When Microsoft was known to have accepted it."""
+
+    retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("upgrade.id"))
+    """The failed upgrade that it repeats; each is repeated once, and what fails again can be in its turn."""
 
     reason_code: Mapped[str | None] = mapped_column(String(60))
     reason: Mapped[str | None] = mapped_column(Text)

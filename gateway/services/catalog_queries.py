@@ -94,18 +94,40 @@ class CatalogQueries:
 
     def service_plan(self, plan_id: str) -> PlanRow:
         """:raises ServicePlanNotFoundError: if it does not exist for the caller"""
+        plan = self.plan(plan_id)
+        return PlanRow(plan, self._count_subscriptions([plan_id]).get(plan_id, 0))
+
+    def plan(self, plan_id: str) -> ServicePlan:
+        """A plan without the count, which takes time where there are many.
+
+        :raises ServicePlanNotFoundError: if it does not exist for the caller
+        """
         query = select(ServicePlan).where(ServicePlan.id == plan_id, sees_plan(self._caller))
         plan = self._db.scalar(query.options(*_SHOWN)) if is_text_id(plan_id) else None
         if plan is None:
             raise ServicePlanNotFoundError([plan_id])
-        return PlanRow(plan, self._count_subscriptions([plan_id]).get(plan_id, 0))
+        return plan
+
+    def instance_of(self, plan_id: str) -> str:
+        """The application instance that a plan belongs to.
+
+        :raises ServicePlanNotFoundError: if the plan does not exist for the caller
+        """
+        query = select(ServiceTemplate.application_instance_id).join(
+            ServicePlan, ServicePlan.service_template_id == ServiceTemplate.id
+        )
+        query = query.where(ServicePlan.id == plan_id, sees_plan(self._caller))
+        instance_id = self._db.scalar(query) if is_text_id(plan_id) else None
+        if instance_id is None:
+            raise ServicePlanNotFoundError([plan_id])
+        return instance_id
 
     def upgrade_targets(self, plan_id: str, paths: UpgradePaths, now: datetime) -> Sequence[UpgradeTarget]:
         """Return the other plans of the same vendor and instance, by name, with what speaks against each.
 
         :raises ServicePlanNotFoundError: if the plan does not exist for the caller
         """
-        plan = self.service_plan(plan_id).plan
+        plan = self.plan(plan_id)
         instance_id = plan.service_template.application_instance_id
         siblings = (
             select(ServicePlan.id)

@@ -21,9 +21,12 @@ def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]
 
 def is_text_id(key: str) -> bool:
     """Whether it can be an id in the catalog: databases choke on NUL and on half characters."""
-    if not 0 < len(key) <= LONGEST_TEXT_ID or "\x00" in key:
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in key)
+    return 0 < len(key) <= LONGEST_TEXT_ID and is_text(key)
+
+
+def is_text(value: str) -> bool:
+    """Whether a database can compare with it."""
+    return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def is_row_id(key: int) -> bool:

@@ -40,7 +40,11 @@ def checked_limit(limit: int) -> int:
 
 def encode_cursor(key: str | int) -> str:
     """Wrap the sort key of the last item of a page."""
-    return urlsafe_b64encode(json.dumps([key], separators=(",", ":")).encode()).decode().rstrip("=")
+    return encode_keys([key])
+
+
+def encode_keys(keys: Sequence[object]) -> str:
+    return urlsafe_b64encode(json.dumps(keys, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def text_cursor(cursor: str | None) -> str | None:
@@ -49,7 +53,7 @@ def text_cursor(cursor: str | None) -> str | None:
         return None
     key = _decode(cursor)
     if not isinstance(key, str) or not is_text_id(key):
-        raise _invalid(cursor)
+        raise invalid_cursor(cursor)
     return key
 
 
@@ -59,21 +63,32 @@ def row_cursor(cursor: str | None) -> int | None:
         return None
     key = _decode(cursor)
     if not isinstance(key, int) or not is_row_id(key):
-        raise _invalid(cursor)
+        raise invalid_cursor(cursor)
     return key
 
 
-def _decode(cursor: str) -> object:
+def decode_cursor(cursor: str) -> list[object]:
+    """What `encode_keys` wrapped, as far as that can be told.
+
+    :raises InvalidCursorError: if it has another form
+    """
     try:
         parts = json.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
     except ValueError:  # Not ASCII, not base64, not UTF-8 or not JSON.
-        raise _invalid(cursor) from None
+        raise invalid_cursor(cursor) from None
     except RecursionError:
-        raise _invalid(cursor) from None
-    if not isinstance(parts, list) or len(parts) != 1 or encode_cursor(parts[0]) != cursor:
-        raise _invalid(cursor)
+        raise invalid_cursor(cursor) from None
+    if not isinstance(parts, list) or encode_keys(parts) != cursor:
+        raise invalid_cursor(cursor)
+    return parts
+
+
+def _decode(cursor: str) -> object:
+    parts = decode_cursor(cursor)
+    if len(parts) != 1:
+        raise invalid_cursor(cursor)
     return parts[0]
 
 
-def _invalid(cursor: str) -> InvalidCursorError:
+def invalid_cursor(cursor: str) -> InvalidCursorError:
     return InvalidCursorError(f"cursor {cursor[:40]!r} is not one that this list gave out")

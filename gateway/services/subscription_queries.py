@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import enum
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, exists, false, func, select
+from sqlalchemy import CTE, ColumnElement, Select, String, exists, func, select, type_coerce
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from gateway.models import (
+    NEVER_UPGRADED,
     Account,
     Subscription,
     SubscriptionResource,
@@ -22,10 +25,16 @@ from gateway.services.branch import sees_subscription
 from gateway.services.caller import Caller
 from gateway.services.errors import SubscriptionNotFoundError
 from gateway.services.keys import chunks, is_text_id
-from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, page_of, text_cursor
+from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, encode_cursor, text_cursor
+from gateway.services.searching import TextSearch
+from gateway.services.sorting import Order
 
 UpgradeStatusFilter = UpgradeStatus | Literal["none"]
 """A status of the newest upgrade, or `none` for subscriptions that never had one."""
+
+
+RowVersion = tuple[datetime, int | None, datetime | None]
+"""When a subscription changed, its newest upgrade, and when that changed."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,12 @@ class SubscriptionRow:
 
     subscription: Subscription
     upgrade: Upgrade | None
+
+    @property
+    def version(self) -> RowVersion:
+        upgrade = self.upgrade
+        times = (upgrade.id, upgrade.changed_at) if upgrade else (None, None)
+        return (self.subscription.updated_at, *times)
 
     @property
     def upgrade_id(self) -> int | None:
@@ -54,7 +69,19 @@ class SubscriptionFilter:
     vendor_id: str | None = None
     """The vendor in whose branch they lie."""
     text: str | None = None
-    """Part of the customer's name or domain, or of the subscription's id."""
+    """Words with which words of the customer's name or domain begin, or the beginning of the id."""
+
+
+class SubscriptionSort(enum.Enum):
+    """By what a list may go; for each there is an index."""
+
+    ID = "id"
+    CUSTOMER = "customer"
+    STATUS = "status"
+    UPGRADE_STATUS = "upgrade_status"
+
+    def order(self, *, descending: bool = False) -> Order:
+        return Order(self.value, (*_SORT_COLUMNS[self], Subscription.id.expression), descending)
 
 
 class SubscriptionQueries:
@@ -63,6 +90,7 @@ class SubscriptionQueries:
     def __init__(self, db: Session, caller: Caller) -> None:
         self._db = db
         self._caller = caller
+        self._searches: dict[str, TextSearch] = {}
 
     def get(self, subscription_id: str) -> SubscriptionRow:
         """:raises SubscriptionNotFoundError: if it does not exist for the caller"""
@@ -90,23 +118,40 @@ class SubscriptionQueries:
         return self.find(wanted, cursor=cursor, limit=limit)
 
     def find(
-        self, wanted: SubscriptionFilter, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+        self,
+        wanted: SubscriptionFilter,
+        *,
+        order: Order | None = None,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
     ) -> Page[SubscriptionRow]:
-        """Return subscriptions by their ids.
+        """Return subscriptions in the order that was asked for, by their ids when none was.
 
         :raises InvalidCursorError, InvalidLimitError: for what does not fit the list
         """
-        query = _WITH_NEWEST_UPGRADE.where(*self._conditions(wanted))
-        if (after := text_cursor(cursor)) is not None:
-            query = query.where(Subscription.id > after)
-        found = self._db.execute(query.order_by(Subscription.id).limit(checked_limit(limit) + 1)).all()
-        rows = [SubscriptionRow(*row) for row in found]
-        return page_of(rows, limit, lambda row: row.subscription.id)
+        conditions = self._conditions(wanted)
+        # Ids come from an index alone; only of the rows of one page everything is read.
+        if order is None:
+            query = select(Subscription.id).where(*conditions).order_by(Subscription.id)
+            if (after := text_cursor(cursor)) is not None:
+                query = query.where(Subscription.id > after)
+        else:
+            query = order.apply(select(*order.columns).where(*conditions), cursor)
+        found = self._db.execute(query.limit(checked_limit(limit) + 1)).all()
+        rows = self.by_ids([row[-1] for row in found[:limit]])
+        if len(found) <= limit:
+            return Page(list(rows), None)
+        last = found[limit - 1]
+        return Page(list(rows), order.cursor_at(last) if order else encode_cursor(last[0]))
 
     def count(self, wanted: SubscriptionFilter, *, at_most: int) -> int:
         """How many there are; a longer list counts as `at_most`."""
-        query = self._ids(wanted).limit(at_most)
-        return self._db.scalar(select(func.count()).select_from(query.subquery())) or 0
+        if wanted.text is None:
+            some = self._ids(wanted).limit(at_most).subquery()
+        else:
+            conditions = self._conditions(replace(wanted, text=None))
+            some = self._search(wanted.text).ids(conditions).limit(at_most).subquery()
+        return self._db.scalar(select(func.count()).select_from(some)) or 0
 
     def by_ids(self, ids: Sequence[str]) -> Sequence[SubscriptionRow]:
         """Those of them that exist for the caller, in the order that was asked for."""
@@ -116,6 +161,19 @@ class SubscriptionQueries:
             found |= {row[0].id: SubscriptionRow(*row) for row in self._db.execute(query)}
         return [found[key] for key in ids if key in found]
 
+    def versions(self, ids: Sequence[str]) -> dict[str, RowVersion]:
+        """Of those of them that exist for the caller, in the order that was asked for."""
+        query = (
+            select(Subscription.id, Subscription.updated_at, Subscription.upgrade_id, Upgrade.changed_at)
+            .outerjoin(Upgrade, Upgrade.id == Subscription.upgrade_id)
+            .where(sees_subscription(self._caller))
+        )
+        found: dict[str, RowVersion] = {}
+        for chunk in chunks([key for key in ids if is_text_id(key)]):
+            for row in self._db.execute(query.where(Subscription.id.in_(chunk))):
+                found[row.id] = (row.updated_at, row.upgrade_id, row.changed_at)
+        return {key: found[key] for key in ids if key in found}
+
     def upgrade_ids(
         self, wanted: SubscriptionFilter, ids: Sequence[str] | None = None, *, at_most: int
     ) -> Sequence[int]:
@@ -123,7 +181,11 @@ class SubscriptionQueries:
 
         :param ids: only of these subscriptions
         """
-        query = select(Upgrade.id).join(Subscription, _IS_NEWEST).where(*self._conditions(wanted))
+        query = (
+            select(Upgrade.id)
+            .join(Subscription, Subscription.upgrade_id == Upgrade.id)
+            .where(*self._conditions(wanted))
+        )
         if ids is None:
             return self._db.scalars(query.order_by(Upgrade.id).limit(at_most)).all()
         found: list[int] = []
@@ -133,12 +195,18 @@ class SubscriptionQueries:
 
     def vendors(self, service_plan_id: str) -> dict[str, str]:
         """Names of the vendors in whose branches the plan is subscribed to, by id."""
-        branches = (
-            select(Subscription.branch_id)
-            .where(*self._conditions(SubscriptionFilter(service_plan_id=service_plan_id)))
-            .distinct()
-        )
-        query = select(Account.id, Account.name).where(Account.id.in_(branches)).order_by(Account.name)
+        of_plan = Subscription.service_plan_id == service_plan_id
+        if self._caller.vendor_ids is None:
+            branches: ColumnElement[bool] = Account.id.in_(select(_branches(of_plan)))
+        else:
+            sold = exists(select(Subscription.id).where(of_plan, Subscription.branch_id == Account.id))
+            branches = Account.id.in_(self._caller.vendor_ids) & sold
+        query = select(Account.id, Account.name).where(branches).order_by(Account.name)
+        return {row.id: row.name for row in self._db.execute(query)}
+
+    def names_of_vendors(self, ids: Collection[str]) -> dict[str, str]:
+        """Names by id, for rows that the caller sees."""
+        query = select(Account.id, Account.name).where(Account.id.in_(ids))
         return {row.id: row.name for row in self._db.execute(query)}
 
     def ids(
@@ -156,52 +224,54 @@ class SubscriptionQueries:
         return self._db.scalars(self._ids(wanted).order_by(Subscription.id).limit(at_most)).all()
 
     def _ids(self, wanted: SubscriptionFilter) -> Select[str]:
-        query = select(Subscription.id)
-        if wanted.upgrade_status is not None:
-            query = query.outerjoin(Upgrade, _IS_NEWEST)
-        return query.where(*self._conditions(wanted))
+        return select(Subscription.id).where(*self._conditions(wanted))
 
     def _conditions(self, wanted: SubscriptionFilter) -> Sequence[ColumnElement[bool]]:
         conditions = [sees_subscription(self._caller)]
         if wanted.service_plan_id is not None:
             plan_id = wanted.service_plan_id if is_text_id(wanted.service_plan_id) else ""
             conditions.append(Subscription.service_plan_id == plan_id)
-        if wanted.upgrade_status == "none":
-            conditions.append(Upgrade.id.is_(None))
-        elif wanted.upgrade_status is not None:
-            conditions.append(Upgrade.status == wanted.upgrade_status)
+        if wanted.upgrade_status is not None:
+            status = wanted.upgrade_status
+            value = NEVER_UPGRADED if status == "none" else status.value
+            conditions.append(Subscription.upgrade_status == value)
         if wanted.status is not None:
             conditions.append(Subscription.status == wanted.status)
         if wanted.vendor_id is not None:
             vendor_id = wanted.vendor_id if is_text_id(wanted.vendor_id) else ""
             conditions.append(Subscription.branch_id == vendor_id)
         if wanted.text is not None:
-            conditions.append(_contains(wanted.text))
+            conditions.append(self._search(wanted.text).condition(conditions))
         return conditions
 
-
-def _contains(text: str) -> ColumnElement[bool]:
-    """A customer's name or domain, or a subscription's id, that has the text in it."""
-    if not is_text_id(text):
-        return false()
-    of_account = Account.name.icontains(text, autoescape=True) | Account.domain.icontains(
-        text, autoescape=True
-    )
-    accounts = exists(select(Account.id).where(Account.id == Subscription.account_id, of_account))
-    return accounts | Subscription.id.icontains(text, autoescape=True)
+    def _search(self, text: str) -> TextSearch:
+        """One search serves the list and its count."""
+        if text not in self._searches:
+            self._searches[text] = TextSearch(self._db, text)
+        return self._searches[text]
 
 
-_NEWEST_ID = (
-    select(func.max(Upgrade.id))
-    .where(Upgrade.subscription_id == Subscription.id)
-    .correlate(Subscription)
-    .scalar_subquery()
-)
-_IS_NEWEST = Upgrade.id == _NEWEST_ID
+def _branches(of_plan: ColumnElement[bool]) -> CTE:
+    """The branches of a plan's subscriptions, each found by one look into the index behind the last."""
+    first = select(func.min(Subscription.branch_id).label("id")).where(of_plan)
+    walk = first.cte("branch", recursive=True)
+    behind = select(func.min(Subscription.branch_id)).where(of_plan, Subscription.branch_id > walk.c.id)
+    following = select(behind.scalar_subquery()).where(walk.c.id.is_not(None))
+    return walk.union_all(following)
+
+
+_SORT_COLUMNS: dict[SubscriptionSort, tuple[ColumnElement[str], ...]] = {
+    SubscriptionSort.ID: (),
+    SubscriptionSort.CUSTOMER: (Subscription.customer_name.expression,),
+    SubscriptionSort.STATUS: (type_coerce(Subscription.status, String),),
+    SubscriptionSort.UPGRADE_STATUS: (Subscription.upgrade_status.expression,),
+}
 
 _SHOWN: tuple[ORMOption, ...] = (
     joinedload(Subscription.account, innerjoin=True),
     joinedload(Subscription.service_plan, innerjoin=True),
     selectinload(Subscription.resources).joinedload(SubscriptionResource.resource_type, innerjoin=True),
 )
-_WITH_NEWEST_UPGRADE = select(Subscription, Upgrade).outerjoin(Upgrade, _IS_NEWEST).options(*_SHOWN)
+_WITH_NEWEST_UPGRADE = (
+    select(Subscription, Upgrade).outerjoin(Upgrade, Upgrade.id == Subscription.upgrade_id).options(*_SHOWN)
+)

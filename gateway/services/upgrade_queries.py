@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy import ColumnElement, String, bindparam, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from gateway.db import utcnow
@@ -15,14 +18,19 @@ from gateway.models import LIVE, Upgrade, UpgradeBatch, UpgradeStatus
 from gateway.services.branch import sees_batch, sees_upgrade
 from gateway.services.caller import Caller
 from gateway.services.errors import UpgradeBatchNotFoundError, UpgradeNotFoundError
-from gateway.services.keys import is_row_id, is_text_id
-from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, page_of, row_cursor
+from gateway.services.keys import chunks, is_row_id, is_text_id
+from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, encode_cursor, row_cursor
+from gateway.services.sorting import Order
 
 RECENT = 50
 """So many of the last finished upgrades tell how fast a batch goes."""
 
 REASONS = 8
 """So many of the reasons for which upgrades wait are told."""
+
+RECENT_CHANGES = 1_000
+JUST_NOW = timedelta(seconds=10)
+"""A change may be seen so much later than the time that it bears."""
 
 _RAN = (UpgradeStatus.COMPLETED, UpgradeStatus.COMPLETED_WITH_WARNINGS, UpgradeStatus.FAILED)
 
@@ -63,6 +71,35 @@ class BatchProgress(BatchSummary):
     """None when it cannot be told, or nothing is left to do."""
 
 
+class UpgradeSort(enum.Enum):
+    """By what the upgrades of a batch may go; for each there is an index."""
+
+    NUMBER = "number"
+    SUBSCRIPTION = "subscription"
+    STATUS = "status"
+    CHANGED = "changed"
+
+    def order(self, *, descending: bool = False) -> Order:
+        columns: dict[UpgradeSort, tuple[ColumnElement[Any], ...]] = {
+            UpgradeSort.NUMBER: (),
+            UpgradeSort.SUBSCRIPTION: (Upgrade.subscription_id.expression,),
+            UpgradeSort.STATUS: (type_coerce(Upgrade.status, String),),
+            UpgradeSort.CHANGED: (Upgrade.changed_at.expression,),
+        }
+        return Order(self.value, (*columns[self], Upgrade.id.expression), descending)
+
+
+class BatchSort(enum.Enum):
+    """By what the list of batches may go."""
+
+    NUMBER = "number"
+    REQUESTED_BY = "requested_by"
+
+    def order(self, *, descending: bool = False) -> Order:
+        first = (UpgradeBatch.requested_by.expression,) if self is BatchSort.REQUESTED_BY else ()
+        return Order(self.value, (*first, UpgradeBatch.id.expression), descending)
+
+
 class UpgradeQueries:
     """What one caller may read of upgrades."""
 
@@ -88,14 +125,17 @@ class UpgradeQueries:
         batch_id: int | None = None,
         status: UpgradeStatus | None = None,
         subscription_id: str | None = None,
+        order: Order | None = None,
         cursor: str | None = None,
         limit: int = DEFAULT_LIMIT,
     ) -> Page[Upgrade]:
-        """Return upgrades, the newest first, with their plans, account and batch.
+        """Return upgrades with their plans, account and batch, the newest first unless asked otherwise.
 
         :raises InvalidCursorError, InvalidLimitError: for what does not fit the list
         """
-        query = select(Upgrade).where(sees_upgrade(self._caller)).options(*_SHOWN_IN_LISTS)
+        # Ids come from an index alone; only of the upgrades of one page everything is read.
+        query = select(*order.columns) if order else select(Upgrade.id)
+        query = query.where(sees_upgrade(self._caller))
         if batch_id is not None:
             query = query.where(Upgrade.batch_id == (batch_id if is_row_id(batch_id) else 0))
         if status is not None:
@@ -104,10 +144,26 @@ class UpgradeQueries:
             query = query.where(
                 Upgrade.subscription_id == (subscription_id if is_text_id(subscription_id) else "")
             )
-        if (before := row_cursor(cursor)) is not None:
+        if order:
+            query = order.apply(query, cursor)
+        elif (before := row_cursor(cursor)) is not None:
             query = query.where(Upgrade.id < before)
-        query = query.order_by(Upgrade.id.desc()).limit(checked_limit(limit) + 1)
-        return page_of(self._db.scalars(query).all(), limit, lambda upgrade: upgrade.id)
+        if not order:
+            query = query.order_by(Upgrade.id.desc())
+        found = self._db.execute(query.limit(checked_limit(limit) + 1)).all()
+        upgrades = self.by_ids([row[-1] for row in found[:limit]])
+        if len(found) <= limit:
+            return Page(upgrades, None)
+        last = found[limit - 1]
+        return Page(upgrades, order.cursor_at(last) if order else encode_cursor(last[0]))
+
+    def by_ids(self, ids: Sequence[int]) -> builtins.list[Upgrade]:
+        """Those of them that exist for the caller, in the order that was asked for."""
+        found: dict[int, Upgrade] = {}
+        query = select(Upgrade).where(sees_upgrade(self._caller)).options(*_SHOWN_IN_LISTS)
+        for chunk in chunks([key for key in ids if is_row_id(key)]):
+            found |= {each.id: each for each in self._db.scalars(query.where(Upgrade.id.in_(chunk)))}
+        return [found[key] for key in ids if key in found]
 
     def batch(self, batch_id: int, *, now: datetime | None = None) -> BatchProgress:
         """Return a batch with its pace.
@@ -141,47 +197,66 @@ class UpgradeQueries:
             raise UpgradeBatchNotFoundError([batch_id])
         return _summaries(self._db, self._caller, [batch])[0]
 
-    def last_change(self, batch_id: int) -> datetime | None:
-        """When something of the batch last changed; None where it has nothing."""
-        return self._db.scalar(select(func.max(Upgrade.changed_at)).where(Upgrade.batch_id == batch_id))
+    def version(self, batch_id: int) -> str:
+        """Another one whenever something of the batch has changed, and quickly told.
 
-    def changed_since(
-        self, batch_id: int, upgrade_ids: Sequence[int], at: datetime | None
-    ) -> Sequence[Upgrade]:
-        """Those of the upgrades of a batch that have changed since, as lists show them."""
-        ids = [key for key in upgrade_ids if is_row_id(key)]
-        query = select(Upgrade).where(
-            Upgrade.batch_id == batch_id, Upgrade.id.in_(ids), sees_upgrade(self._caller)
-        )
-        if at is not None:
-            query = query.where(Upgrade.changed_at >= at)
-        return self._db.scalars(query.options(*_SHOWN_IN_LISTS)).all()
+        Changes of the last seconds are counted, since one may be seen after another that was made later.
+
+        :raises UpgradeBatchNotFoundError: if it does not exist for the caller
+        """
+        batch = select(UpgradeBatch.id).where(UpgradeBatch.id == batch_id, sees_batch(self._caller))
+        if not is_row_id(batch_id) or self._db.scalar(batch) is None:
+            raise UpgradeBatchNotFoundError([batch_id])
+        of_batch = Upgrade.batch_id == batch_id
+        newest = self._db.scalar(select(func.max(Upgrade.changed_at)).where(of_batch))
+        if newest is None:
+            return ""
+        recent = select(Upgrade.id).where(of_batch, Upgrade.changed_at >= newest - JUST_NOW)
+        counted = select(func.count()).select_from(recent.limit(RECENT_CHANGES).subquery())
+        return f"{newest.isoformat()} {self._db.scalar(counted)}"
 
     def waiting(self, batch_id: int) -> Sequence[tuple[str, int]]:
-        """What upgrades of a batch wait for, in words, and how many do; most of them first."""
+        """What upgrades of a batch in progress wait for, in words, and how many do; most of them first."""
         found = func.count().label("found")
         query = (
             select(Upgrade.waiting_for, found)
             .where(Upgrade.batch_id == batch_id, Upgrade.waiting_for.is_not(None), sees_upgrade(self._caller))
-            .where(Upgrade.status.in_(LIVE))
+            .where(Upgrade.status == UpgradeStatus.IN_PROGRESS)
             .group_by(Upgrade.waiting_for)
             .order_by(found.desc(), Upgrade.waiting_for)
             .limit(REASONS)
         )
         return [(row.waiting_for or "", row.found) for row in self._db.execute(query)]
 
-    def list_batches(self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[BatchSummary]:
-        """Return batches with their counts, the newest first.
+    def count_behind_others(self, batch_id: int) -> int:
+        """Pending upgrades of a batch whose customer has another upgrade in progress."""
+        running, waits = aliased(Upgrade), aliased(Upgrade)
+        query = (
+            select(func.count())
+            .select_from(running)
+            .join(waits, waits.microsoft_tenant_id == running.microsoft_tenant_id)
+            .where(_is(running.status, UpgradeStatus.IN_PROGRESS), _is(waits.status, UpgradeStatus.PENDING))
+            .where(waits.batch_id == batch_id)
+        )
+        return self._db.scalar(query) or 0
+
+    def list_batches(
+        self, *, order: Order | None = None, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page[BatchSummary]:
+        """Return batches with their counts, the newest first unless asked otherwise.
 
         :raises InvalidCursorError, InvalidLimitError: for what does not fit the list
         """
-        query = select(UpgradeBatch).where(sees_batch(self._caller))
-        query = query.options(joinedload(UpgradeBatch.target_plan)).order_by(UpgradeBatch.id.desc())
-        if (before := row_cursor(cursor)) is not None:
-            query = query.where(UpgradeBatch.id < before)
-        batches = self._db.scalars(query.limit(checked_limit(limit) + 1)).all()
-        page = page_of(batches, limit, lambda batch: batch.id)
-        return Page(_summaries(self._db, self._caller, page.items), page.next_cursor)
+        order = order or BatchSort.NUMBER.order(descending=True)
+        query = order.apply(select(*order.columns).where(sees_batch(self._caller)), cursor)
+        found = self._db.execute(query.limit(checked_limit(limit) + 1)).all()
+        ids = [row[-1] for row in found[:limit]]
+        wanted = select(UpgradeBatch).where(UpgradeBatch.id.in_(ids))
+        batches = {
+            each.id: each for each in self._db.scalars(wanted.options(joinedload(UpgradeBatch.target_plan)))
+        }
+        next_cursor = order.cursor_at(found[limit - 1]) if len(found) > limit else None
+        return Page(_summaries(self._db, self._caller, [batches[key] for key in ids]), next_cursor)
 
     def _pace(self, summary: BatchSummary, now: datetime) -> float | None:
         """Upgrades a minute, from the start of the last finished ones to now, or to the end of the batch.
@@ -192,7 +267,7 @@ class UpgradeQueries:
         recent = self._db.execute(
             select(Upgrade.started_at, Upgrade.finished_at)
             .where(of_batch, Upgrade.status.in_(_RAN), sees_upgrade(self._caller))
-            .order_by(Upgrade.finished_at.desc())
+            .order_by(Upgrade.changed_at.desc())  # Of one that has ended it is its end, and has an index.
             .limit(RECENT)
         ).all()
         starts = [row.started_at for row in recent if row.started_at]
@@ -201,6 +276,11 @@ class UpgradeQueries:
         end = now if summary.live else max(row.finished_at for row in recent)
         minutes = (end - min(starts)) / timedelta(minutes=1)
         return len(recent) / minutes if minutes > 0 else None
+
+
+def _is(column: InstrumentedAttribute[UpgradeStatus], status: UpgradeStatus) -> ColumnElement[bool]:
+    """The status as a word of the statement, since an index over some rows is not chosen for a parameter."""
+    return column == bindparam(None, status, type_=column.type, literal_execute=True)
 
 
 _SHOWN_IN_LISTS: tuple[ORMOption, ...] = (

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pyramid.request import Request
 from pyramid.response import Response
 
 from gateway.db import Database
-from gateway.models import PlanKind, SubscriptionStatus, UpgradeStatus
+from gateway.models import PlanKind, ServicePlan, SubscriptionStatus, UpgradeStatus
 from gateway.services.caller import Caller
 from gateway.services.cancellation import Cancellation, UpgradeCancellation
 from gateway.services.paging import MAXIMUM_LIMIT
 from gateway.services.refresh import StatusRefresh
 from gateway.services.selection import MOST_UPGRADES
-from gateway.services.subscription_queries import SubscriptionFilter, SubscriptionQueries, SubscriptionRow
+from gateway.services.subscription_queries import (
+    SubscriptionFilter,
+    SubscriptionQueries,
+    SubscriptionRow,
+    SubscriptionSort,
+)
 from gateway.web.panels.csv_files import csv_line, csv_response
+from gateway.web.panels.live import changed_rows, live_response, shown_rows, version_of
 from gateway.web.panels.places import Places
-from gateway.web.panels.rendering import Message, page, see_other
-from gateway.web.panels.selecting import Chosen, chosen, find_plan
+from gateway.web.panels.rendering import Message, page, part, see_other
+from gateway.web.panels.selecting import Chosen, check_plan, chosen, find_plan
+from gateway.web.panels.sorting import heads
 from gateway.web.panels.words import SUBSCRIPTION_STATUSES, UPGRADE_STATUSES, counted
 from gateway.web.registry import DATABASE
+from gateway.web.security import Permission
 
 ROWS = 50
 MOST_COUNTED = 10_000
-"""A longer list is said to have more than that; counting it all would take too long."""
+MOST_FOUND = 200
+"""Longer lists are said to have more than that, those of a search sooner; counting all takes too long."""
 
 COLUMNS = (
     "Subscription",
@@ -43,20 +53,26 @@ COLUMNS = (
 
 def show_plan(request: Request) -> Response:
     places = Places(request)
-    row = find_plan(request)
-    asked = chosen(request, row.plan)
+    plan = find_plan(request)
+    asked = chosen(request, plan)
     queries = SubscriptionQueries(request.db, request.caller)
+    most = MOST_FOUND if asked.wanted.text else MOST_COUNTED
+    cursor = request.GET.get("cursor") or None
+    found = queries.find(asked.wanted, order=asked.order, cursor=cursor, limit=ROWS)
     return page(
         request,
         "plan.jinja2",
-        trail=places.plan_trail(row.plan),
-        row=row,
+        trail=places.plan_trail(plan),
+        plan=plan,
         asked=asked,
-        is_upgradable=row.plan.kind is PlanKind.STANDARD,
-        rows=queries.find(asked.wanted, cursor=request.GET.get("cursor") or None, limit=ROWS),
-        matching=queries.count(asked.wanted, at_most=MOST_COUNTED + 1),
-        most_counted=MOST_COUNTED,
-        vendors=queries.vendors(row.plan.id),
+        may_select=_may_select(request, plan),
+        rows=found,
+        versions={each.subscription.id: _version(each) for each in found.items},
+        is_moving=any(each.upgrade and each.upgrade.is_live for each in found.items),
+        matching=queries.count(asked.wanted, at_most=most + 1),
+        most_counted=most,
+        heads=heads(SubscriptionSort, asked.sort, asked.descending, _sorted_by(places, plan, asked)),
+        vendors=queries.vendors(plan.id),
         statuses=SUBSCRIPTION_STATUSES,
         upgrade_statuses=UPGRADE_STATUSES,
         status_options=[(status.value, word) for status, word in SUBSCRIPTION_STATUSES.items()],
@@ -68,24 +84,34 @@ def show_plan(request: Request) -> Response:
     )
 
 
+def live_plan(request: Request) -> Response:
+    """What has changed in the rows of a page, for its script; 304 while nothing has."""
+    check_plan(request)
+    shown = shown_rows(request)
+    queries = SubscriptionQueries(request.db, request.caller)
+    versions = {key: version_of(*values) for key, values in queries.versions(list(shown)).items()}
+    return live_response(
+        request, version_of(versions), lambda: _changes(request, queries, changed_rows(shown, versions))
+    )
+
+
 def export_plan(request: Request) -> Response:
     """All that the filter matches, written while it is read."""
-    row = find_plan(request)
-    wanted = chosen(request, row.plan).wanted
-    lines = _lines(request.registry[DATABASE], request.caller, wanted)
-    return csv_response(f"{row.plan.id}-subscriptions.csv", lines)
+    plan = find_plan(request)
+    lines = _lines(request.registry[DATABASE], request.caller, chosen(request, plan))
+    return csv_response(f"{plan.id}-subscriptions.csv", lines)
 
 
 def cancel_upgrades(request: Request) -> Response:
     """Cancel Upgrade: of the selected ones, those that are Pending."""
-    row = find_plan(request)
-    asked = chosen(request, row.plan)
+    plan = find_plan(request)
+    asked = chosen(request, plan)
     if not asked.is_all and not asked.ids:
         return _back(request, asked, Message("failed", "Select the subscriptions whose upgrade to cancel"))
     queries = SubscriptionQueries(request.db, request.caller)
     ids = None if asked.is_all else asked.ids
     upgrade_ids = queries.upgrade_ids(
-        asked.wanted if asked.is_all else _of(row.plan.id), ids, at_most=MOST_UPGRADES
+        asked.wanted if asked.is_all else _of(plan.id), ids, at_most=MOST_UPGRADES
     )
     if not upgrade_ids:
         return _back(request, asked, Message("failed", "None of the selected subscriptions has an upgrade"))
@@ -95,11 +121,11 @@ def cancel_upgrades(request: Request) -> Response:
 
 def refresh_statuses(request: Request) -> Response:
     """Refresh Statuses: of the selected ones, or of the whole list when none is."""
-    row = find_plan(request)
-    asked = chosen(request, row.plan)
+    plan = find_plan(request)
+    asked = chosen(request, plan)
     queries = SubscriptionQueries(request.db, request.caller)
     by_ids = bool(asked.ids) and not asked.is_all
-    wanted = _of(row.plan.id, UpgradeStatus.IN_PROGRESS)
+    wanted = _of(plan.id, UpgradeStatus.IN_PROGRESS)
     upgrade_ids = queries.upgrade_ids(wanted, asked.ids if by_ids else None, at_most=MOST_UPGRADES)
     if not upgrade_ids:
         return _back(
@@ -125,24 +151,56 @@ def describe_cancellation(result: Cancellation) -> Message:
     return Message(kind if result.canceled else "failed", ". ".join(parts))
 
 
+def _changes(request: Request, queries: SubscriptionQueries, changed: Sequence[str]) -> dict[str, Any]:
+    rows = queries.by_ids(changed)
+    common = {
+        "vendors": queries.names_of_vendors({each.subscription.branch_id for each in rows}),
+        "versions": {each.subscription.id: _version(each) for each in rows},
+        "statuses": SUBSCRIPTION_STATUSES,
+        "upgrade_statuses": UPGRADE_STATUSES,
+        "may_select": _may_select(request, find_plan(request)),
+    }
+    html = {each.subscription.id: part(request, "plan_row.jinja2", each=each, **common) for each in rows}
+    return {"rows": html, "words": _words(rows), "ended": False}
+
+
+def _may_select(request: Request, plan: ServicePlan) -> bool:
+    """Whether there is anything to do with the rows."""
+    return plan.kind is PlanKind.STANDARD and bool(request.has_permission(Permission.UPGRADE_CREATE))
+
+
+def _version(row: SubscriptionRow) -> str:
+    return version_of(*row.version)
+
+
+def _words(rows: Sequence[SubscriptionRow]) -> str:
+    """How many of the rows that changed have which status now, to be read aloud."""
+    counts = Counter(row.upgrade.status for row in rows if row.upgrade)
+    return ", ".join(f"{word}: {counts[each]}" for each, word in UPGRADE_STATUSES.items() if counts[each])
+
+
+def _sorted_by(places: Places, plan: ServicePlan, asked: Chosen) -> Callable[[str], str]:
+    return lambda sort: places.plan(plan, query=[*asked.filter_query(), ("sort", sort)])
+
+
 def _of(plan_id: str, upgrade_status: UpgradeStatus | None = None) -> SubscriptionFilter:
     return SubscriptionFilter(service_plan_id=plan_id, upgrade_status=upgrade_status)
 
 
 def _back(request: Request, asked: Chosen, message: Message) -> Response:
-    row = find_plan(request)
-    return see_other(request, Places(request).plan(row.plan, query=asked.filter_query()), message)
+    plan = find_plan(request)
+    return see_other(request, Places(request).plan(plan, query=asked.list_query()), message)
 
 
-def _lines(database: Database, caller: Caller, wanted: SubscriptionFilter) -> Iterator[str]:
+def _lines(database: Database, caller: Caller, asked: Chosen) -> Iterator[str]:
     """Read in a session of its own, since the request's ends before the last line is sent."""
     yield csv_line(COLUMNS)
     with database.read() as db:
         queries = SubscriptionQueries(db, caller)
-        vendors = queries.vendors(wanted.service_plan_id or "")
+        vendors = queries.vendors(asked.wanted.service_plan_id or "")
         cursor = None
         while True:
-            found = queries.find(wanted, cursor=cursor, limit=MAXIMUM_LIMIT)
+            found = queries.find(asked.wanted, order=asked.order, cursor=cursor, limit=MAXIMUM_LIMIT)
             yield "".join(csv_line(_cells(row, vendors)) for row in found.items)
             db.expunge_all()
             cursor = found.next_cursor
@@ -150,7 +208,7 @@ def _lines(database: Database, caller: Caller, wanted: SubscriptionFilter) -> It
                 return
 
 
-def _cells(row: SubscriptionRow, vendors: dict[str, str]) -> tuple[str, ...]:
+def _cells(row: SubscriptionRow, vendors: Mapping[str, str]) -> tuple[str, ...]:
     subscription, upgrade = row.subscription, row.upgrade
     licenses = [each for each in subscription.licenses if each.limit != 0]
     return (

@@ -67,6 +67,12 @@ def page(request: Request, template: str, http_status: HTTPStatus = HTTPStatus.O
     return response
 
 
+def part(request: Request, template: str, **values: Any) -> str:
+    """A piece of a page, for the script that puts it in its place."""
+    common = {"places": Places(request)}
+    return str(render(f"gateway.web.panels:templates/{template}", common | values, request))
+
+
 def see_other(request: Request, location: str, message: Message | None = None) -> Response:
     """Send the browser on, so that reloading the next page repeats nothing."""
     response = Response(status=int(HTTPStatus.SEE_OTHER), headerlist=[("Location", location)])

@@ -50,6 +50,7 @@ def _of_plan() -> tuple[Row, ...]:
     read, create = Permission.SUBSCRIPTION_READ, Permission.UPGRADE_CREATE
     return (
         ("plan", "", plan_views.show_plan, "GET", read),
+        ("plan_live", "live", plan_views.live_plan, "GET", read),
         ("plan_csv", "subscriptions.csv", plan_views.export_plan, "GET", read),
         ("plan_cancel", "cancel-upgrade", plan_views.cancel_upgrades, "POST", Permission.UPGRADE_CANCEL),
         ("plan_refresh", "refresh-statuses", plan_views.refresh_statuses, "POST", Permission.UPGRADE_REFRESH),

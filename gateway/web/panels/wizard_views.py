@@ -26,7 +26,7 @@ from gateway.services.eligibility import SubscriptionFacts, Violation, Violation
 from gateway.services.errors import NotEligibleError
 from gateway.services.idempotency import Idempotency
 from gateway.services.prices import PriceChange, compare_prices
-from gateway.services.scheduling import Assessment, Scheduled, UpgradeScheduling
+from gateway.services.scheduling import MOST_SUBSCRIPTIONS, Assessment, Scheduled, UpgradeScheduling
 from gateway.services.subscription_queries import SubscriptionQueries, SubscriptionRow
 from gateway.web.api.catalog_views import upgrade_paths
 from gateway.web.panels.places import Crumb, Places
@@ -38,6 +38,8 @@ from gateway.web.registry import DATABASE, SETTINGS
 ROWS = 100
 STEP = "Upgrade Subscriptions"
 ELIGIBLE = "eligible"
+CHECKED_AT_ONCE = 1_000
+"""Of a larger selection the preview checks these first, and all of it when that is asked for."""
 
 
 class PreviewRow(NamedTuple):
@@ -58,6 +60,8 @@ class Preview:
     """Code, words and how many subscriptions it keeps."""
     prices: list[PriceChange]
     digest: str
+    is_whole: bool
+    """Whether everything that was selected has been checked; only then it can be finished."""
 
     @property
     def total(self) -> int:
@@ -66,20 +70,20 @@ class Preview:
 
 def choose_target(request: Request) -> Response:
     places = Places(request)
-    row = find_plan(request)
-    asked = chosen(request, row.plan)
-    selected = len(asked.subscription_ids(SubscriptionQueries(request.db, request.caller)))
+    plan = find_plan(request)
+    asked = chosen(request, plan)
+    selected = asked.count(SubscriptionQueries(request.db, request.caller))
     if not selected:
         message = Message("failed", "Select the subscriptions to upgrade")
-        return see_other(request, places.plan(row.plan, query=asked.filter_query()), message)
+        return see_other(request, places.plan(plan, query=asked.filter_query()), message)
     targets = CatalogQueries(request.db, request.caller).upgrade_targets(
-        row.plan.id, upgrade_paths(request, request.db), request.now
+        plan.id, upgrade_paths(request, request.db), request.now
     )
     return page(
         request,
         "wizard_target.jinja2",
-        trail=[*places.plan_trail(row.plan), Crumb(STEP, request.path_qs)],
-        row=row,
+        trail=[*places.plan_trail(plan), Crumb(STEP, request.path_qs)],
+        plan=plan,
         asked=asked,
         selected=selected,
         targets=targets,
@@ -90,30 +94,35 @@ def choose_target(request: Request) -> Response:
 
 def show_preview(request: Request) -> Response:
     places = Places(request)
-    row = find_plan(request)
-    asked = chosen(request, row.plan)
+    plan = find_plan(request)
+    asked = chosen(request, plan)
     target_id = request.GET.get("target", "")
     if not target_id:
         message = Message("failed", "Select the target service plan")
-        return see_other(request, places.plan(row.plan, "target", asked.query()), message)
+        return see_other(request, places.plan(plan, "target", asked.query()), message)
     target = CatalogQueries(request.db, request.caller).service_plan(target_id).plan
-    preview = _preview(row.plan, target, _assess(request, request.db, asked, target_id))
+    is_checked = request.GET.get("check") == "all"
+    queries = SubscriptionQueries(request.db, request.caller)
+    ids = asked.subscription_ids(queries, MOST_SUBSCRIPTIONS + 1 if is_checked else CHECKED_AT_ONCE + 1)
+    is_whole = is_checked or len(ids) <= CHECKED_AT_ONCE
+    ids = ids if is_whole else ids[:CHECKED_AT_ONCE]
+    preview = _preview(plan, target, _assess(request, request.db, ids, target_id), is_whole)
     shown, number, pages = _part(preview, request.GET.get("show", ""), request.GET.get("page", "1"))
     return page(
         request,
         "wizard_preview.jinja2",
         trail=[
-            *places.plan_trail(row.plan),
-            Crumb(STEP, places.plan(row.plan, "target", [*asked.query(), ("target", target_id)])),
+            *places.plan_trail(plan),
+            Crumb(STEP, places.plan(plan, "target", [*asked.query(), ("target", target_id)])),
             Crumb(target.name, request.path_qs),
         ],
-        row=row,
+        plan=plan,
         asked=asked,
         target=target,
         preview=preview,
         once=secrets.token_urlsafe(16),
-        shown=_rows(request, preview, shown, row.plan, target),
-        query=[*asked.query(), ("target", target_id)],
+        shown=_rows(request, preview, shown, plan, target),
+        query=[*asked.query(), ("target", target_id), *([("check", "all")] if is_checked else [])],
         show=request.GET.get("show", ""),
         number=number,
         pages=pages,
@@ -125,8 +134,8 @@ def show_preview(request: Request) -> Response:
 def finish(request: Request) -> Response:
     """Schedule exactly what the preview showed, or nothing; once, however often the button is pressed."""
     places = Places(request)
-    row = find_plan(request)
-    asked = chosen(request, row.plan)
+    plan = find_plan(request)
+    asked = chosen(request, plan)
     target_id = str(request.POST.get("target", ""))
     _ask_microsoft_first(request, asked, target_id)
     idempotency = Idempotency(request.db)
@@ -136,7 +145,7 @@ def finish(request: Request) -> Response:
     scheduled = _schedule(request, asked, target_id)
     if scheduled is None:
         request.tm.doom()
-        again = places.plan(row.plan, "preview", [*asked.query(), ("target", target_id)])
+        again = places.plan(plan, "preview", [*asked.query(), ("target", target_id)])
         text = "Nothing was scheduled: the subscriptions have changed since the preview"
         return see_other(request, again, Message("failed", text))
     request.wake_engine_after_commit()
@@ -170,23 +179,23 @@ def _schedule(request: Request, asked: Chosen, target_id: str) -> Scheduled | No
 def _ask_microsoft_first(request: Request, asked: Chosen, target_id: str) -> None:
     """Upgrade paths are asked for before the transaction begins that keeps others from writing."""
     with request.registry[DATABASE].read() as db, suppress(GatewayError):
-        _assess(request, db, asked, target_id)
+        _assess(request, db, asked.subscription_ids(SubscriptionQueries(db, request.caller)), target_id)
 
 
-def _assess(request: Request, db: Session, asked: Chosen, target_id: str) -> Assessment:
-    ids = asked.subscription_ids(SubscriptionQueries(db, request.caller))
+def _assess(request: Request, db: Session, ids: Sequence[str], target_id: str) -> Assessment:
     return UpgradeScheduling(db, request.caller, upgrade_paths(request, db)).assess(
         ids, target_id, request.now
     )
 
 
-def _preview(source: ServicePlan, target: ServicePlan, assessment: Assessment) -> Preview:
+def _preview(source: ServicePlan, target: ServicePlan, assessment: Assessment, is_whole: bool) -> Preview:
     kept = Counter(code for each in assessment.refused for code in {v.code for v in each.violations})
     return Preview(
         assessment,
         [(code, REASONS[code], number) for code, number in kept.most_common()],
         compare_prices(source, target, [_seats(facts) for facts in assessment.eligible]),
         _digest([facts.id for facts in assessment.eligible], target.id),
+        is_whole,
     )
 
 

@@ -1,13 +1,15 @@
-// Keeps the page of a batch up to date: asks whether something changed, and replaces only those rows.
+// Keeps a list up to date: asks whether something changed, and touches only the cells that did.
+const form = document.querySelector("form[data-live]");
 const progress = document.querySelector("#progress");
-const form = document.querySelector("#upgrades");
 const announcements = document.querySelector("#announcements");
-const PAUSE = 2000;
+const QUICK = 2000;
+const SLOW = 30000;
 const QUIET = 10000;
-let since = progress.dataset.since;
+let pause = form.dataset.pause === "slow" ? SLOW / 2 : QUICK;
 let version = null;
 let said = 0;
 let timer = null;
+let asking = false;
 
 const rows = () => [...form.querySelectorAll("[data-row]")];
 const holdsFocus = (element) => element.contains(document.activeElement);
@@ -18,61 +20,86 @@ function made(html) {
   return template.content;
 }
 
-function replaceRow(id, html) {
-  const old = document.getElementById(`upgrade-${id}`);
-  if (!old) return true;
-  if (holdsFocus(old)) return false; // Whoever is there reads on; the next answer brings it.
+// A row stays where it is and keeps its tick; a cell with the focus waits for the next answer.
+function update(row, html) {
   const fresh = made(html).firstElementChild;
-  const was = old.querySelector("input[name=u]");
-  const now = fresh.querySelector("input[name=u]");
-  if (was && now) now.checked = was.checked;
-  old.replaceWith(fresh);
-  return true;
+  let complete = true;
+  [...fresh.cells].forEach((cell, index) => {
+    const old = row.cells[index];
+    const tick = old.querySelector("input");
+    if (tick && cell.querySelector("input")) return;
+    if (old.innerHTML === cell.innerHTML) return;
+    if (holdsFocus(old)) complete = false;
+    else old.replaceWith(cell);
+  });
+  if (complete) row.dataset.version = fresh.dataset.version;
+  return complete;
 }
 
-function announce(words, finished) {
+function announce(words, ended) {
   const now = Date.now();
-  if (!finished && now - said < QUIET) return;
+  if (!words || (!ended && now - said < QUIET)) return;
+  const text = ended ? `Batch ended: ${words}` : words;
+  if (announcements.textContent === text) return;
   said = now;
-  const text = finished ? `Batch ended: ${words}` : words;
-  if (announcements.textContent !== text) announcements.textContent = text;
+  announcements.textContent = text;
 }
 
 function show(answer) {
   let complete = true;
-  for (const [id, html] of Object.entries(answer.rows)) complete = replaceRow(id, html) && complete;
-  if (holdsFocus(progress)) complete = false;
-  else progress.replaceChildren(...made(answer.progress).childNodes);
-  announce(answer.words, answer.live === 0);
-  for (const element of [form, progress]) element.dispatchEvent(new Event("rows-changed", { bubbles: true }));
-  if (complete) since = answer.since;
+  for (const row of rows()) {
+    if (row.dataset.row in answer.rows) complete = update(row, answer.rows[row.dataset.row]) && complete;
+  }
+  if (progress && answer.progress) {
+    if (holdsFocus(progress)) complete = false;
+    else progress.replaceChildren(...made(answer.progress).childNodes);
+    progress.dispatchEvent(new Event("rows-changed", { bubbles: true }));
+  }
+  announce(answer.words, answer.ended);
+  form.dispatchEvent(new Event("rows-changed", { bubbles: true }));
   return complete;
 }
 
+function address() {
+  const url = new URL(form.dataset.live, location.href);
+  const shown = rows();
+  for (const row of shown) url.searchParams.append("row", row.dataset.row);
+  url.searchParams.set("seen", shown.map((row) => row.dataset.version).join(","));
+  return url;
+}
+
+// The pause grows while nothing happens, and is short again once something does.
 async function ask() {
-  const url = new URL(progress.dataset.live, location.href);
-  url.searchParams.set("since", since);
-  url.searchParams.set("rows", rows().map((row) => row.dataset.row).join(","));
+  asking = true;
+  pause = Math.min(pause * 1.5, SLOW);
   try {
-    const response = await fetch(url, { headers: version ? { "If-None-Match": version } : {}, cache: "no-store" });
+    const response = await fetch(address(), {
+      headers: version ? { "If-None-Match": version } : {},
+      cache: "no-store",
+    });
     if (response.status === 200) {
       const answer = await response.json();
       const complete = show(answer);
+      if (version !== null || Object.keys(answer.rows).length) pause = QUICK;
       version = complete ? response.headers.get("ETag") : null;
-      if (complete && answer.live === 0) return;
+      if (complete && answer.ended) return;
     } else if (response.status !== 304 && response.status < 500) {
-      return; // Signed out, or the batch is gone: there is nothing more to ask.
+      return; // Signed out, or the list is gone: there is nothing more to ask.
     }
   } catch {
-    // The network is away; the next round tries again.
+    // The network is away; a later round tries again.
+  } finally {
+    asking = false;
   }
-  wait();
+  wait(pause);
 }
 
-function wait() {
+function wait(milliseconds) {
   clearTimeout(timer);
-  if (!document.hidden) timer = setTimeout(ask, PAUSE);
+  if (!document.hidden) timer = setTimeout(ask, milliseconds);
 }
 
-document.addEventListener("visibilitychange", wait);
-wait();
+document.addEventListener("visibilitychange", () => {
+  if (!asking) wait(0);
+});
+wait(pause);

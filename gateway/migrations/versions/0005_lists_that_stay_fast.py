@@ -6,8 +6,8 @@ import unicodedata
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -20,6 +20,14 @@ LISTED = {
     "ix_subscription_by_upgrade_status": ("service_plan_id", "upgrade_status", "id", "branch_id", "status"),
     "ix_subscription_by_branch": ("service_plan_id", "branch_id", "id"),
 }
+OF_BATCH = {
+    "ix_upgrade_batch_id_changed_at": ("batch_id", "changed_at", "id", "status"),
+    "ix_upgrade_batch_id_subscription_id": ("batch_id", "subscription_id", "id", "status"),
+}
+RETRY_OF = (
+    "ALTER TABLE upgrade ADD COLUMN retry_of_id INTEGER"
+    " CONSTRAINT fk_upgrade_retry_of_id REFERENCES upgrade (id)"
+)
 AT_ONCE = 10_000
 
 FILL = (
@@ -134,6 +142,20 @@ def upgrade() -> None:
     op.drop_index("ix_subscription_service_plan_id_id", "subscription")
     for index, columns in LISTED.items():
         op.create_index(index, "subscription", list(columns))
+    op.drop_index("ix_upgrade_batch_id_changed_at", "upgrade")
+    for index, columns in OF_BATCH.items():
+        op.create_index(index, "upgrade", list(columns))
+    pending = sa.text("status = 'pending'")
+    op.create_index(
+        "ix_upgrade_pending_tenant",
+        "upgrade",
+        ["microsoft_tenant_id", "batch_id"],
+        sqlite_where=pending,
+        postgresql_where=pending,
+    )
+    op.create_index("ix_upgrade_batch_requested_by_id", "upgrade_batch", ["requested_by", "id"])
+    op.execute(RETRY_OF)
+    op.create_index("uq_upgrade_retry_of_id", "upgrade", ["retry_of_id"], unique=True)
     for statement in SQLITE if is_sqlite else POSTGRESQL:
         op.execute(statement)
     _add_words(is_sqlite)
