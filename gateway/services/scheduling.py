@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -88,10 +88,12 @@ class UpgradeScheduling:
         *,
         only_eligible: bool,
         now: datetime,
+        retry_of: Mapping[str, int] | None = None,
     ) -> Scheduled:
         """Store a batch with one pending upgrade for each subscription; the engine carries them out.
 
         :param only_eligible: leave out those that break a rule instead of refusing the whole request
+        :param retry_of: by subscription, the failed upgrade that the new one repeats
         :raises NotEligibleError: if one is refused, or all of them; nothing is stored then
         :raises GatewayError: as `assess` does
         """
@@ -101,7 +103,7 @@ class UpgradeScheduling:
         if assessment.refused and not (only_eligible and assessment.eligible):
             raise NotEligibleError(assessment.refused)
         batch = self._add_batch(target, now)
-        upgrades = self._add_upgrades(batch, assessment.eligible, accounts, now)
+        upgrades = self._add_upgrades(batch, assessment.eligible, accounts, now, retry_of or {})
         self._record(batch, target, assessment, now)
         log.info(
             "Upgrades scheduled: batch=%s count=%s target=%s account=%s",
@@ -111,6 +113,13 @@ class UpgradeScheduling:
             self._caller.account_id,
         )
         return Scheduled(batch, upgrades, assessment.refused)
+
+    def lock(self, subscription_ids: Sequence[str]) -> None:
+        """Keep others from scheduling the same subscriptions until this transaction ends.
+
+        :raises SubscriptionNotFoundError: for what the caller does not see
+        """
+        self._accounts(subscription_ids, lock=True)
 
     def _record(self, batch: UpgradeBatch, target: PlanFacts, assessment: Assessment, now: datetime) -> None:
         left_out = f"; {len(assessment.refused)} left out" if assessment.refused else ""
@@ -185,6 +194,7 @@ class UpgradeScheduling:
         subscriptions: Sequence[SubscriptionFacts],
         accounts: dict[str, str],
         now: datetime,
+        retry_of: Mapping[str, int],
     ) -> list[tuple[int, str]]:
         """Insert upgrades and their first events; row numbers follow the order of the request."""
         rows = [
@@ -200,6 +210,7 @@ class UpgradeScheduling:
                 "due_at": now,
                 "scheduled_at": now,
                 "changed_at": now,
+                "retry_of_id": retry_of.get(facts.id),
             }
             for facts in subscriptions
         ]

@@ -186,16 +186,16 @@ class UpgradeQueries:
             estimated_end_at=(now or utcnow()) + left if left else None,
         )
 
-    def summary(self, batch_id: int) -> BatchSummary:
-        """A batch with its counts alone.
-
-        :raises UpgradeBatchNotFoundError: if it does not exist for the caller
-        """
-        query = select(UpgradeBatch).where(UpgradeBatch.id == batch_id, sees_batch(self._caller))
-        batch = self._db.scalar(query) if is_row_id(batch_id) else None
-        if batch is None:
+    def check_batch(self, batch_id: int) -> None:
+        """:raises UpgradeBatchNotFoundError: if it does not exist for the caller"""
+        batch = select(UpgradeBatch.id).where(UpgradeBatch.id == batch_id, sees_batch(self._caller))
+        if not is_row_id(batch_id) or self._db.scalar(batch) is None:
             raise UpgradeBatchNotFoundError([batch_id])
-        return _summaries(self._db, self._caller, [batch])[0]
+
+    def successors(self, upgrade_ids: Sequence[int]) -> dict[int, int]:
+        """The upgrades by which failed ones were repeated."""
+        query = select(Upgrade.retry_of_id, Upgrade.id).where(Upgrade.retry_of_id.in_(upgrade_ids))
+        return {before: after for before, after in self._db.execute(query) if before is not None}
 
     def version(self, batch_id: int) -> str:
         """Another one whenever something of the batch has changed, and quickly told.
@@ -204,9 +204,7 @@ class UpgradeQueries:
 
         :raises UpgradeBatchNotFoundError: if it does not exist for the caller
         """
-        batch = select(UpgradeBatch.id).where(UpgradeBatch.id == batch_id, sees_batch(self._caller))
-        if not is_row_id(batch_id) or self._db.scalar(batch) is None:
-            raise UpgradeBatchNotFoundError([batch_id])
+        self.check_batch(batch_id)
         of_batch = Upgrade.batch_id == batch_id
         newest = self._db.scalar(select(func.max(Upgrade.changed_at)).where(of_batch))
         if newest is None:

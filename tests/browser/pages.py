@@ -151,6 +151,10 @@ PAGES: dict[str, tuple[Shown, ...]] = {
         Shown("batch-failed", "/provider/upgrade-batches/2?upgrade_status=failed"),
         Shown("batch-ended", "/provider/upgrade-batches/1"),
     ),
+    "provider.batch_retry": (
+        Shown("schedule-again", "/provider/upgrade-batches/2/schedule-again?all_failed=1"),
+        Shown("schedule-again-refused", "/provider/upgrade-batches/2/schedule-again?u={pending}"),
+    ),
     "provider.upgrade": (
         Shown("upgrade-failed", "/provider/upgrades/{failed}"),
         Shown("upgrade-in-progress", "/provider/upgrades/{in_progress}"),
@@ -217,6 +221,13 @@ PAGES: dict[str, tuple[Shown, ...]] = {
     ),
     "reseller.batches": (Shown("reseller-batches", "/reseller/upgrade-batches", "harbour"),),
     "reseller.batch": (Shown("reseller-batch", "/reseller/upgrade-batches/3", "harbour"),),
+    "reseller.batch_retry": (
+        Shown(
+            "reseller-schedule-again",
+            "/reseller/upgrade-batches/3/schedule-again?u={reseller_failed}",
+            "harbour",
+        ),
+    ),
     "reseller.upgrade": (Shown("reseller-upgrade", "/reseller/upgrades/{reseller_failed}", "harbour"),),
 }
 """By route."""
@@ -231,7 +242,7 @@ ELSEWHERE = (
 NO_PAGES = frozenset(
     f"{area}.{name}"
     for area in ("provider", "reseller")
-    for name in ("home", "plan_csv", "batch_csv", "batch_live", "audit_csv")
+    for name in ("home", "plan_csv", "batch_csv", "batch_live", "plan_live", "audit_csv")
 )
 """Routes that answer with a redirection, a file or what a script asks for."""
 

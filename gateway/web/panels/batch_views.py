@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import Enum
 from itertools import pairwise
 from typing import Any
 
-from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
 
-from gateway.db import Database, utcnow
+from gateway.db import Database
 from gateway.models import LIVE, Upgrade, UpgradeStatus
 from gateway.services.abilities import Abilities
 from gateway.services.caller import Caller
@@ -23,18 +20,22 @@ from gateway.services.errors import UpgradeBatchNotFoundError, UpgradeNotFoundEr
 from gateway.services.keys import is_row_id
 from gateway.services.paging import MAXIMUM_LIMIT
 from gateway.services.refresh import StatusRefresh
-from gateway.services.upgrade_queries import BatchSummary, UpgradeQueries
+from gateway.services.sorting import Order
+from gateway.services.upgrade_queries import BatchProgress, BatchSort, UpgradeQueries, UpgradeSort
 from gateway.web.panels.csv_files import csv_line, csv_response
+from gateway.web.panels.live import changed_rows, live_response, shown_rows, version_of
 from gateway.web.panels.navigating import engine_figures
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.plan_views import describe_cancellation
-from gateway.web.panels.rendering import Message, page, see_other
+from gateway.web.panels.rendering import Message, page, part, see_other
+from gateway.web.panels.sorting import asked_sort, heads
 from gateway.web.panels.words import UPGRADE_STATUSES, counted
 from gateway.web.registry import DATABASE
+from gateway.web.security import Permission
 
 ROWS = 50
-LATE = timedelta(seconds=5)
-"""A change may be seen so much later than the time that it bears."""
+ALL_FAILED = "all_failed"
+"""In place of upgrades that were selected."""
 
 COLUMNS = (
     "Upgrade",
@@ -55,60 +56,80 @@ COLUMNS = (
 
 
 def show_batches(request: Request) -> Response:
+    places = Places(request)
+    sort, descending = asked_sort(BatchSort, request.GET.get("sort"), "-number")
     found = UpgradeQueries(request.db, request.caller).list_batches(
-        cursor=request.GET.get("cursor") or None, limit=ROWS
+        order=sort.order(descending=descending), cursor=request.GET.get("cursor") or None, limit=ROWS
     )
-    trail = Places(request).batches_trail()
-    return page(request, "batches.jinja2", trail=trail, batches=found, statuses=UPGRADE_STATUSES)
+    return page(
+        request,
+        "batches.jinja2",
+        trail=places.batches_trail(),
+        batches=found,
+        statuses=UPGRADE_STATUSES,
+        heads=heads(BatchSort, sort, descending, lambda name: places.url("batches", {"sort": name})),
+        sorting=_sort_query(request, BatchSort, "-number"),
+    )
 
 
 def show_batch(request: Request) -> Response:
     places = Places(request)
-    batch_id = _row_id(request, "batch_id", UpgradeBatchNotFoundError)
+    batch_id = batch_id_of(request)
     queries = UpgradeQueries(request.db, request.caller)
+    progress = _progress(request, queries, batch_id)
     status = _status(request)
+    sort, descending = asked_sort(UpgradeSort, request.GET.get("sort"), "-number")
     found = queries.list(
-        batch_id=batch_id, status=status, cursor=request.GET.get("cursor") or None, limit=ROWS
+        batch_id=batch_id,
+        status=status,
+        order=sort.order(descending=descending),
+        cursor=request.GET.get("cursor") or None,
+        limit=ROWS,
     )
+    filtered = _status_query(request)
     return page(
         request,
         "batch.jinja2",
         trail=places.batch_trail(batch_id),
         upgrades=found,
         status=status,
+        query=[*filtered, *_sort_query(request, UpgradeSort, "-number")],
+        heads=heads(
+            UpgradeSort,
+            sort,
+            descending,
+            lambda name: places.url("batch", [*filtered, ("sort", name)], batch_id=batch_id),
+        ),
+        successors=queries.successors([each.id for each in found.items]),
+        versions={each.id: version_of(each.changed_at) for each in found.items},
         may_cancel=_may_cancel(request, found.items),
-        loaded_at=request.now - LATE,
-        **_progress(request, queries, batch_id),
+        **progress,
     )
 
 
 def live_batch(request: Request) -> Response:
     """What has changed since the page was made, for its script; 304 while nothing has."""
-    batch_id = _row_id(request, "batch_id", UpgradeBatchNotFoundError)
+    batch_id = batch_id_of(request)
     queries = UpgradeQueries(request.db, request.caller)
-    version = _version(queries.summary(batch_id), queries.last_change(batch_id))
-    if version in request.if_none_match:
-        response = Response(status=int(HTTPStatus.NOT_MODIFIED))
-    else:
-        body = json.dumps(_changes(request, queries, batch_id)).encode()
-        response = Response(body, content_type="application/json")
-    response.etag = version
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+    shown = shown_rows(request)
+    version = version_of(queries.version(batch_id), sorted(shown))
+    return live_response(request, version, lambda: _changes(request, queries, batch_id, shown))
 
 
 def export_batch(request: Request) -> Response:
-    batch_id = _row_id(request, "batch_id", UpgradeBatchNotFoundError)
-    UpgradeQueries(request.db, request.caller).summary(batch_id)
-    lines = _lines(request.registry[DATABASE], request.caller, batch_id, _status(request))
+    batch_id = batch_id_of(request)
+    UpgradeQueries(request.db, request.caller).check_batch(batch_id)
+    sort, descending = asked_sort(UpgradeSort, request.GET.get("sort"), "-number")
+    order = sort.order(descending=descending)
+    lines = _lines(request.registry[DATABASE], request.caller, batch_id, _status(request), order)
     return csv_response(f"upgrade-batch-{batch_id}.csv", lines)
 
 
 def cancel_upgrades(request: Request) -> Response:
     """Cancel Upgrade: of the selected ones or of the whole batch, those that are Pending."""
-    batch_id = _row_id(request, "batch_id", UpgradeBatchNotFoundError)
-    back = Places(request).url("batch", _status_query(request), batch_id=batch_id)
-    ids = [int(text) for text in request.POST.getall("u") if text.isdecimal() and len(text) < 12]
+    batch_id = batch_id_of(request)
+    back = Places(request).url("batch", _list_query(request), batch_id=batch_id)
+    ids = selected_upgrades(request)
     cancellation = UpgradeCancellation(request.db, request.caller)
     if request.POST.get("all"):
         result = cancellation.cancel(batch_id=batch_id, now=request.now)
@@ -120,11 +141,11 @@ def cancel_upgrades(request: Request) -> Response:
 
 
 def refresh_statuses(request: Request) -> Response:
-    batch_id = _row_id(request, "batch_id", UpgradeBatchNotFoundError)
+    batch_id = batch_id_of(request)
     result = StatusRefresh(request.db, request.caller).refresh(batch_id=batch_id, now=request.now)
     request.wake_engine_after_commit()
     text = f"Statuses refreshed; {counted(len(result.refreshed), 'upgrade')} read again from Microsoft"
-    back = Places(request).url("batch", _status_query(request), batch_id=batch_id)
+    back = Places(request).url("batch", _list_query(request), batch_id=batch_id)
     return see_other(request, back, Message("done", text))
 
 
@@ -142,66 +163,77 @@ def show_upgrade(request: Request) -> Response:
         trail=[*trail, here],
         upgrade=upgrade,
         statuses=UPGRADE_STATUSES,
-        seconds=_seconds(upgrade),
+        seconds=_seconds(upgrade, request.now),
+        successor=UpgradeQueries(request.db, request.caller).successors([upgrade.id]).get(upgrade.id),
         pauses=_pauses(upgrade),
     )
 
 
-def _changes(request: Request, queries: UpgradeQueries, batch_id: int) -> dict[str, Any]:
-    ids = [int(text) for text in request.GET.get("rows", "").split(",") if text.isdecimal()][:MAXIMUM_LIMIT]
-    until = request.now - LATE
-    changed = queries.changed_since(batch_id, ids, _since(request))
-    common = {"places": Places(request), "statuses": UPGRADE_STATUSES}
-    may_cancel = _may_cancel(request, changed)
+def _changes(
+    request: Request, queries: UpgradeQueries, batch_id: int, shown: Mapping[str, str]
+) -> dict[str, Any]:
+    ids = [int(key) for key in shown if key.isascii() and key.isdecimal() and len(key) < 12]
+    upgrades = [each for each in queries.by_ids(ids) if each.batch_id == batch_id]
+    versions = {each.id: version_of(each.changed_at) for each in upgrades}
+    changed = set(changed_rows(shown, {str(key): version for key, version in versions.items()}))
+    common = {
+        "statuses": UPGRADE_STATUSES,
+        "versions": versions,
+        "successors": queries.successors(ids),
+        "may_cancel": _may_cancel(request, upgrades),
+    }
     rows = {
-        str(each.id): _render("batch_row.jinja2", request, upgrade=each, may_cancel=may_cancel, **common)
-        for each in changed
+        str(each.id): part(request, "batch_row.jinja2", upgrade=each, **common)
+        for each in upgrades
+        if str(each.id) in changed
     }
     progress = _progress(request, queries, batch_id)
-    summary = _render("batch_progress.jinja2", request, status=_status(request), **common | progress)
     return {
         "rows": rows,
-        "progress": summary,
-        "since": until.isoformat(),
-        "live": progress["batch"].live,
+        "progress": part(request, "batch_progress.jinja2", status=_status(request), **progress),
+        "ended": progress["batch"].live == 0,
         "words": progress["words"],
     }
 
 
 def _progress(request: Request, queries: UpgradeQueries, batch_id: int) -> dict[str, Any]:
-    batch = queries.batch(batch_id)
+    batch = queries.batch(batch_id, now=request.now)
     done = f"{batch.finished} of {batch.total} done"
     failed = batch.counts[UpgradeStatus.FAILED]
+    engine = engine_figures(request) if batch.live else {}
     return {
         "batch": batch,
         "statuses": UPGRADE_STATUSES,
-        "waiting": queries.waiting(batch_id) if batch.live else [],
-        "engine": engine_figures(request) if batch.live else {},
+        "waiting": _waiting(queries, batch, engine),
+        "engine": engine,
+        "may_retry": bool(failed) and bool(request.has_permission(Permission.UPGRADE_CREATE)),
         "words": done if not failed else f"{done}, {failed} failed",
     }
 
 
-def _render(template: str, request: Request, **values: Any) -> str:
-    return str(render(f"gateway.web.panels:templates/{template}", values, request))
+def _waiting(
+    queries: UpgradeQueries, batch: BatchProgress, engine: Mapping[str, Any]
+) -> list[tuple[UpgradeStatus, str, int]]:
+    """What waits, and why: first what has not begun, then what has."""
+    pending = batch.counts[UpgradeStatus.PENDING]
+    found: list[tuple[UpgradeStatus, str, int]] = []
+    if pending:
+        behind = min(pending, queries.count_behind_others(batch.batch.id))
+        busy = "Another upgrade of the same customer is in progress"
+        is_full = engine and engine["running"] >= engine["limit"]
+        turn = f"All {engine['limit']} places are taken" if is_full else "Next in line"
+        found = [(UpgradeStatus.PENDING, busy, behind), (UpgradeStatus.PENDING, turn, pending - behind)]
+    if batch.live:
+        found += [
+            (UpgradeStatus.IN_PROGRESS, words, number) for words, number in queries.waiting(batch.batch.id)
+        ]
+    return [each for each in found if each[2]]
 
 
 def _may_cancel(request: Request, upgrades: Any) -> bool:
     """Whether Cancel Upgrade would be allowed; all upgrades of a batch are of one instance."""
     instances = {each.application_instance_id for each in upgrades}
     return any(Abilities(request.db).may_upgrade(request.caller, each) for each in instances)
-
-
-def _version(summary: BatchSummary, last_change: datetime | None) -> str:
-    text = f"{last_change} {[summary.counts[status] for status in UpgradeStatus]}"
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def _since(request: Request) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(request.GET.get("since", ""))
-    except ValueError:
-        return None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _status(request: Request) -> UpgradeStatus | None:
@@ -214,6 +246,26 @@ def _status_query(request: Request) -> list[tuple[str, str]]:
     return [("upgrade_status", status.value)] if status else []
 
 
+def _list_query(request: Request) -> list[tuple[str, str]]:
+    return [*_status_query(request), *_sort_query(request, UpgradeSort, "-number")]
+
+
+def _sort_query(request: Request, sorts: type[Enum], default: str) -> list[tuple[str, str]]:
+    """The order, where it is not that of every list."""
+    sort, descending = asked_sort(sorts, request.params.get("sort"), default)
+    name = f"-{sort.value}" if descending else str(sort.value)
+    return [("sort", name)] if name != default else []
+
+
+def batch_id_of(request: Request) -> int:
+    """:raises UpgradeBatchNotFoundError: if the address cannot mean one"""
+    return _row_id(request, "batch_id", UpgradeBatchNotFoundError)
+
+
+def selected_upgrades(request: Request) -> list[int]:
+    return [int(text) for text in request.params.getall("u") if text.isdecimal() and len(text) < 12]
+
+
 def _row_id(
     request: Request, name: str, error: type[UpgradeBatchNotFoundError] | type[UpgradeNotFoundError]
 ) -> int:
@@ -223,11 +275,11 @@ def _row_id(
     return int(text)
 
 
-def _seconds(upgrade: Upgrade) -> float | None:
+def _seconds(upgrade: Upgrade, now: datetime) -> float | None:
     """How long it has run, or ran."""
     if upgrade.started_at is None:
         return None
-    return ((upgrade.finished_at or utcnow()) - upgrade.started_at).total_seconds()
+    return ((upgrade.finished_at or now) - upgrade.started_at).total_seconds()
 
 
 def _pauses(upgrade: Upgrade) -> list[float | None]:
@@ -237,14 +289,18 @@ def _pauses(upgrade: Upgrade) -> list[float | None]:
     return [None, *later] if times else []
 
 
-def _lines(database: Database, caller: Caller, batch_id: int, status: UpgradeStatus | None) -> Iterator[str]:
+def _lines(
+    database: Database, caller: Caller, batch_id: int, status: UpgradeStatus | None, order: Order
+) -> Iterator[str]:
     """Read in a session of its own, since the request's ends before the last line is sent."""
     yield csv_line(COLUMNS)
     with database.read() as db:
         queries = UpgradeQueries(db, caller)
         cursor = None
         while True:
-            found = queries.list(batch_id=batch_id, status=status, cursor=cursor, limit=MAXIMUM_LIMIT)
+            found = queries.list(
+                batch_id=batch_id, status=status, order=order, cursor=cursor, limit=MAXIMUM_LIMIT
+            )
             yield "".join(csv_line(_cells(upgrade)) for upgrade in found.items)
             db.expunge_all()
             cursor = found.next_cursor

@@ -15,6 +15,7 @@ from gateway.web.panels import (
     connection_views,
     navigating,
     plan_views,
+    retry_views,
     signing_in,
     user_views,
     wizard_views,
@@ -82,6 +83,8 @@ def _of_batch(area: str) -> tuple[Row, ...]:
             "POST",
             Permission.UPGRADE_REFRESH,
         ),
+        ("batch_retry", f"{batch}/schedule-again", retry_views.show_retry, "GET", Permission.UPGRADE_CREATE),
+        ("batch_again", f"{batch}/scheduled-again", retry_views.retry, "POST", Permission.UPGRADE_CREATE),
         ("upgrade", f"/{area}/upgrades/{{upgrade_id}}", batch_views.show_upgrade, "GET", read),
     )
 

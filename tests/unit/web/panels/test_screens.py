@@ -53,6 +53,7 @@ ONLY_PROVIDER = dict.fromkeys(
 )
 SHARED = {
     "GET plan": READ,
+    "GET plan_live": READ,
     "GET plan_csv": READ,
     "POST plan_cancel": CHANGE,
     "POST plan_refresh": REFRESH,
@@ -64,6 +65,8 @@ SHARED = {
     "GET batch_csv": READ,
     "POST batch_cancel": CHANGE,
     "POST batch_refresh": REFRESH,
+    "GET batch_retry": STEP,
+    "POST batch_again": CHANGE,
     "GET upgrade": READ,
 }
 ONLY_PROVIDER["POST provider.instance_test"] = PROVIDER
@@ -156,10 +159,10 @@ def test_what_is_foreign_is_refused_in_the_words_for_what_does_not_exist(router,
 
 
 def _ask(browser, method, url, names):
-    chosen = [("s", names["subscription"]), ("target", names["target"])]
+    chosen = [("s", names["subscription"]), ("target", names["target"]), ("u", names["upgrade_id"])]
     if method == "GET":
-        return browser.get(url, chosen if "upgrade-subscriptions" in url else None)
-    return browser.post(url, [*chosen, ("u", names["upgrade_id"])])
+        return browser.get(url, chosen if "upgrade-subscriptions" in url or "again" in url else None)
+    return browser.post(url, chosen)
 
 
 @pytest.fixture
