@@ -12,7 +12,7 @@ from typing import cast
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeBatch, UpgradeStatus
+from gateway.models import LIVE, ServicePlan, Subscription, Upgrade, UpgradeBatch, UpgradeStatus
 from gateway.services.abilities import Abilities
 from gateway.services.audit import Audit, AuditAction
 from gateway.services.branch import sees_plan, sees_subscription
@@ -154,11 +154,14 @@ class UpgradeScheduling:
             so never wait for each other in a circle. SQLite has one writer at a time and needs none of it.
         """
         order = Subscription.id.collate("C") if is_postgresql(self._db) else Subscription.id
+        # Those that are being upgraded are refused anyway, and belong to the engine, which must never wait.
+        idle = Subscription.upgrade_status.not_in([status.value for status in LIVE])
+        locking = select(Subscription.id).where(idle, sees_subscription(self._caller)).order_by(order)
         query = select(Subscription.id, Subscription.account_id).where(sees_subscription(self._caller))
-        if lock:
-            query = query.order_by(order).with_for_update(of=Subscription)
         accounts: dict[str, str] = {}
         for chunk in chunks(sorted(key for key in subscription_ids if is_text_id(key))):
+            if lock:
+                self._db.execute(locking.where(Subscription.id.in_(chunk)).with_for_update())
             for row in self._db.execute(query.where(Subscription.id.in_(chunk))):
                 accounts[row.id] = row.account_id
         missing = [key for key in subscription_ids if key not in accounts]

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, tuple_
 
+from gateway.db import UTCDateTime
 from gateway.services.keys import is_row_id, is_text
 from gateway.services.paging import decode_cursor, encode_keys, invalid_cursor
 
@@ -46,7 +47,9 @@ class Order:
         if label != self._label or len(keys) != len(self.columns):
             raise invalid_cursor(cursor)
         return [
-            _checked(key, column.type.python_type, cursor)
+            _checked(
+                key, datetime if isinstance(column.type, UTCDateTime) else column.type.python_type, cursor
+            )
             for key, column in zip(keys, self.columns, strict=True)
         ]
 

@@ -97,7 +97,7 @@ class TestList:
                 assert row.upgrade_status is UpgradeStatus.FAILED
             return len(statements)
 
-        assert count(1) == count(12) <= 2
+        assert count(1) == count(12) <= 3
 
     def test_cursor_and_limit_are_checked(self, queries):
         with pytest.raises(InvalidCursorError):

@@ -91,26 +91,29 @@ def test_refresh_statuses_reads_the_batch_again(provider, background, batch):
 
 
 class TestTheLiveUpdate:
-    def ask(self, browser, batch, **query):
-        rows = ",".join(str(upgrade.id) for upgrade in batch.upgrades_of_test)
-        return browser.get(f"{URL}/{batch.id}/live", {"rows": rows} | query)
+    def ask(self, browser, batch, seen=()):
+        rows = [("row", str(upgrade.id)) for upgrade in batch.upgrades_of_test]
+        return browser.get(f"{URL}/{batch.id}/live", [*rows, ("seen", ",".join(seen))])
 
     def test_it_is_304_while_nothing_has_changed(self, provider, batch):
         version = self.ask(provider, batch).headers["ETag"]
 
-        response = provider.app.get(f"{URL}/{batch.id}/live", headers={"If-None-Match": version})
+        query = "&".join(f"row={upgrade.id}" for upgrade in batch.upgrades_of_test)
+        response = provider.app.get(f"{URL}/{batch.id}/live?{query}", headers={"If-None-Match": version})
 
         assert response.status_int == 304
         assert response.body == b""
 
     def test_it_sends_only_the_rows_that_have_changed(self, db, provider, batch):
+        page = provider.get(f"{URL}/{batch.id}")
+        seen = {row["data-row"]: row["data-version"] for row in page.html.select("tr[data-row]")}
         first = self.ask(provider, batch)
         pending = batch.upgrades_of_test[0]
         pending.status, pending.changed_at = UpgradeStatus.IN_PROGRESS, utcnow()
         pending.microsoft_tenant_id = "another"
         db.commit()
 
-        second = self.ask(provider, batch, since=first.json["since"])
+        second = self.ask(provider, batch, [seen[str(each.id)] for each in batch.upgrades_of_test])
 
         assert len(first.json["rows"]) == 3
         assert list(second.json["rows"]) == [str(pending.id)]
@@ -122,7 +125,7 @@ class TestTheLiveUpdate:
         other = factories.upgrade(factories.subscription())
         db.commit()
 
-        assert provider.get(f"{URL}/{batch.id}/live", {"rows": str(other.id)}).json["rows"] == {}
+        assert provider.get(f"{URL}/{batch.id}/live", {"row": str(other.id)}).json["rows"] == {}
 
 
 def test_the_page_of_an_upgrade_tells_its_story(provider, batch):
