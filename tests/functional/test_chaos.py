@@ -42,7 +42,7 @@ class Node:
             self.kill_all()
             return
         self.crashes += 1
-        self.site.kill_worker()
+        os.kill(self.worker(), 9)
 
     def kill_pool(self):
         """The supervisor alone: its worker notices and leaves."""
@@ -52,10 +52,12 @@ class Node:
 
     def kill_all(self):
         """As a machine dies that loses its power."""
-        worker = self.site.status()["worker_pid"]
-        if worker is not None:
-            os.kill(worker, 9)
+        os.kill(self.worker(), 9)
         self.kill_pool()
+
+    def worker(self):
+        """Its process; after a death it takes the pool a moment to start another."""
+        return wait_until(lambda: self.site.status()["worker_pid"], within=60, what="a worker")
 
     def other_limit(self):
         """The nodes differ from here on."""
