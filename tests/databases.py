@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import sql
+from sqlalchemy import insert
+from sqlalchemy.exc import OperationalError
 
 from gateway.db import Database
 from gateway.migrations import migrate
+from gateway.models import AuditEntry
 
 with warnings.catch_warnings():
     # It looks for a folder of a logged-in user while it is imported, and copes when there is none.
@@ -40,6 +44,31 @@ def _migrate(url: str) -> None:
         migrate(database)
     finally:
         database.close()
+
+
+@contextmanager
+def full_disk(database: Database) -> Iterator[None]:
+    """No file of this process may grow beyond what the database has; it is a full disk to SQLite."""
+    resource = pytest.importorskip("resource", reason="Windows has no limits of files")
+    name = str(database.url.database)
+    sizes = [path.stat().st_size for path in (Path(name), Path(f"{name}-wal")) if path.exists()]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(sizes), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def fill(database: Database) -> None:
+    """Write until there is no room for more."""
+    for _ in range(1000):
+        try:
+            with database.write() as db:
+                db.execute(insert(AuditEntry).values(actor="tests", action="x" * 4000))
+        except OperationalError:
+            return
+    pytest.fail("there is room without end")
 
 
 class PostgreSQLServer:
