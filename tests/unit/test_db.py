@@ -163,6 +163,15 @@ def test_a_database_that_is_not_there_raises_what_is_meant_by_away(tmp_path):
     database.close()
 
 
+def test_a_server_that_only_reads_counts_as_away(postgresql_database):
+    """As one does that was the primary until a moment ago."""
+    with postgresql_database.write_session() as session:
+        session.execute(text("SET TRANSACTION READ ONLY"))
+
+        with pytest.raises(DATABASE_AWAY):
+            Factories(session).provider()
+
+
 def count(database):
     with database.read() as session:
         return len(session.scalars(select(Account)).all())
