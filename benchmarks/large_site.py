@@ -58,9 +58,10 @@ def build(database: Database, subscriptions: int) -> dict[str, list[int]]:
         vendors += [factories.reseller(id=f"vendor-{n}", name=f"Reseller {n}") for n in range(VENDORS)]
         basic, better = factories.resource_type(), factories.resource_type()
         factories.offer_path(str(basic.offer_id), [str(better.offer_id)], read_at=utcnow())
+        targets = {}
         for vendor, source in zip(vendors, TARGETS, strict=False):
             factories.service_plan([basic], vendor=vendor, id=source)
-            factories.service_plan([better], vendor=vendor, id=TARGETS[source])
+            targets[source] = factories.service_plan([better], vendor=vendor, id=TARGETS[source])
         for number in range(SPARE_PLANS):
             factories.service_plan([basic], id=f"spare-{number}")
         management = factories.service_plan(kind=PlanKind.CUSTOMER_MANAGEMENT)
@@ -69,10 +70,8 @@ def build(database: Database, subscriptions: int) -> dict[str, list[int]]:
             factories.user(vendor, Role.ADMINISTRATOR, login=login)
         small = (UPGRADES - LARGE_BATCH) // SMALL_BATCH // 2
         batches = {
-            source: [
-                factories.batch(account=vendor, target_plan_id=TARGETS[source]).id for _ in range(small + 1)
-            ]
-            for vendor, source in zip(vendors, TARGETS, strict=False)
+            source: [factories.batch(target).id for _ in range(small + 1)]
+            for source, target in targets.items()
         }
         connection = db.connection()
         _fill(connection, Account, (_account(n) for n in range(subscriptions)))

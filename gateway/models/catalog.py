@@ -127,7 +127,7 @@ class SubscriptionPeriod(Base):
 
 
 class ResourceRate(Base):
-    """The price of one unit of a resource above what is included."""
+    """The price of one unit of a resource above what is included, for one subscription period."""
 
     __tablename__ = "resource_rate"
 

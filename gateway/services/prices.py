@@ -27,7 +27,8 @@ def compare_prices(source: ServicePlan, target: ServicePlan, seats: Sequence[int
     """Compare the recurring fees for each period that both plans have, in the same currency.
 
     A subscription keeps its seats: the plan's fee covers those that it includes, and each further one costs
-    the resource rate of the license.
+    the resource rate of the license. A rate has no length of its own: like the fee it is the price of one
+    subscription period, whichever of the plan's periods the subscription has.
 
     :param seats: the license limit of each subscription
     """

@@ -117,6 +117,13 @@ def as_seconds(value: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
+def as_period(months: int) -> str:
+    """Such as `per month`, `per year`, `per 3 years` or `per 6 months`."""
+    years, rest = divmod(months, 12)
+    number, unit = (months, "month") if rest else (years, "year")
+    return f"per {unit}" if number == 1 else f"per {number} {unit}s"
+
+
 def counted_licenses(resources: Sequence[SubscriptionResource]) -> Sequence[SubscriptionResource]:
     """Those with a limit other than 0; all of them where none has one, since that is worth seeing."""
     return [each for each in resources if each.limit != 0] or resources
@@ -135,6 +142,7 @@ def add_templates(config: Configurator) -> None:
                 "money": as_money,
                 "utc": as_time,
                 "seconds": as_seconds,
+                "period": as_period,
                 "counted": counted_licenses,
             },
         }

@@ -32,3 +32,23 @@ def test_only_periods_that_both_plans_have_are_compared(factories):
     ]
 
     assert compare_prices(source, target, [1]) == []
+
+
+def test_a_rate_is_the_price_of_a_period_as_the_fee_is(factories):
+    """The license that is included costs as much as each further one, whatever the length of the period."""
+    source, target = factories.service_plan(), factories.service_plan()
+    for plan in (source, target):
+        plan.subscription_periods = [
+            SubscriptionPeriod(
+                months=months, setup_fee=Decimal(0), recurring_fee=Decimal(6), currency=currency
+            )
+            for months, code in ((1, "USD"), (12, "USD"), (36, "EUR"))
+        ]
+
+    changes = compare_prices(source, target, [3])
+
+    assert [(each.months, each.currency, each.after) for each in changes] == [
+        (1, "USD", Decimal(18)),
+        (12, "USD", Decimal(18)),
+        (36, "EUR", Decimal(6)),  # No rate is in that currency.
+    ]

@@ -3,10 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from gateway.db import utcnow
-from gateway.models import UpgradeStatus, UpgradeStep
+from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
 from tests.factories import NOW
+from tests.unit.web.panels.helpers import location_of
 
 URL = "/provider/upgrade-batches"
 
@@ -137,3 +139,70 @@ def test_the_page_of_an_upgrade_tells_its_story(provider, batch):
     assert "abc-request" in page
     assert str(failed.correlation_id) in page
     assert "Ask them" in page
+
+
+class TestScheduleAgain:
+    def test_the_preview_shows_what_would_become_of_each(self, provider, batch):
+        pending, _, failed = batch.upgrades_of_test
+
+        page = provider.get(f"{URL}/{batch.id}/schedule-again", [("u", failed.id), ("u", pending.id)])
+
+        assert "1 of 2 upgrades cannot be scheduled again" in page
+        assert "Its status is pending; only a failed one is scheduled again" in page
+        assert "schedules 1 upgrade" in page
+
+    def test_pressing_twice_leads_to_the_same_batch(self, db, provider, background, batch):
+        page = provider.get(f"{URL}/{batch.id}").click("Schedule all failed again")
+        form = next(form for form in page.forms.values() if "digest" in form.fields)
+
+        first, second = form.submit(), form.submit()
+
+        assert location_of(first) == location_of(second) != f"{URL}/{batch.id}"
+        assert background.wakes == 1
+        assert len(db.scalars(select(Upgrade).where(Upgrade.retry_of_id.is_not(None))).all()) == 1
+
+    def test_old_and_new_lead_to_each_other(self, db, provider, batch):
+        failed = batch.upgrades_of_test[2]
+        page = provider.get(f"{URL}/{batch.id}/schedule-again", [("u", failed.id)])
+        next(form for form in page.forms.values() if "digest" in form.fields).submit()
+        successor = db.scalar(select(Upgrade.id).where(Upgrade.retry_of_id == failed.id))
+
+        old, new = (provider.get(f"/provider/upgrades/{key}") for key in (failed.id, successor))
+
+        assert old.html.select_one(f"a[href$='/upgrades/{successor}']")
+        assert new.html.select_one(f"a[href$='/upgrades/{failed.id}']")
+        assert provider.get(f"{URL}/{batch.id}").html.select_one(f"tbody a[href$='/upgrades/{successor}']")
+
+    def test_what_has_changed_since_the_preview_is_not_scheduled(self, db, provider, batch):
+        page = provider.get(f"{URL}/{batch.id}/schedule-again", {"all_failed": "1"})
+        form = next(form for form in page.forms.values() if "digest" in form.fields)
+        running = batch.upgrades_of_test[1]
+        running.status = UpgradeStatus.FAILED
+        db.commit()
+
+        response = form.submit()
+
+        assert location_of(response) == f"{URL}/{batch.id}/schedule-again?all_failed=1"
+        assert db.scalars(select(Upgrade).where(Upgrade.retry_of_id.is_not(None))).all() == []
+
+    def test_without_a_selection_it_says_so(self, provider, batch):
+        provider.get(f"{URL}/{batch.id}/schedule-again")
+
+        assert "Select the failed upgrades" in provider.get(f"{URL}/{batch.id}")
+
+
+class TestSorting:
+    def test_a_head_sorts_and_sorts_back(self, provider, batch):
+        down = provider.get(f"{URL}/{batch.id}").click("Subscription", href="sort=subscription")
+        up = down.click("Subscription", href="sort=-subscription")
+
+        def listed(page):
+            return [row.th.get_text() for row in page.html.select("tbody tr")]
+
+        assert listed(down) == sorted(listed(down)) == listed(up)[::-1]
+        assert down.html.select_one("th[aria-sort=ascending]").get_text() == "Subscription"
+        assert up.html.select_one("th[aria-sort=descending]").get_text() == "Subscription"
+
+    @pytest.mark.parametrize("sort", ["requested_by", "-requested_by", "number", "nonsense"])
+    def test_the_list_of_batches_goes_in_each_order(self, provider, batch, sort):
+        assert f"Batch {batch.id}" in provider.get(URL, {"sort": sort})

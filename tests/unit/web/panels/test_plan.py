@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from gateway.db import utcnow
 from gateway.models import SubscriptionStatus, Upgrade, UpgradeStatus, UpgradeStep
 from tests.unit.web.panels.helpers import Browser, location_of
 
@@ -103,6 +104,76 @@ class TestTheList:
     def test_an_empty_list_says_what_to_do(self, provider, url, world):
         assert "Change the filter" in provider.get(url, {"text": "nothing like it"})
         assert "Nobody is subscribed" in provider.get(f"{PLANS}/{world.target.id}")
+
+
+class TestSorting:
+    def test_a_head_sorts_and_keeps_the_filter(self, db, factories, provider, plan, url):
+        for name in ("Zeta", "Alpha"):
+            factories.subscription(plan, account=factories.customer(name=f"{name} Contoso"), id=name.lower())
+        db.commit()
+
+        page = provider.get(url, {"text": "contoso"}).click("Customer", href="sort=customer")
+
+        assert listed(page) == ["alpha", "zeta"]
+        assert page.html.select_one("th[aria-sort=ascending]").get_text() == "Customer"
+        assert listed(page.click("Customer", href="sort=-customer")) == ["zeta", "alpha"]
+
+    def test_the_next_page_goes_on_in_the_same_order(self, db, factories, provider, plan, url):
+        for number in range(60):
+            factories.subscription(plan, account=factories.customer(name=f"Name {number % 7}"))
+        db.commit()
+
+        first = provider.get(url, {"sort": "-customer"})
+        second = first.click("Next page")
+
+        assert len(set(listed(first)) | set(listed(second))) == 61
+
+
+class TestTheLiveUpdate:
+    def ask(self, browser, url, shown, **headers):
+        query = "&".join(f"row={key}" for key in shown)
+        return browser.app.get(f"{url}/live?{query}&seen={','.join(shown.values())}", headers=headers)
+
+    @pytest.fixture
+    def shown(self, db, factories, provider, plan, url):
+        """The rows of the page and their versions: one is pending, one was never upgraded."""
+        factories.upgrade(factories.subscription(plan, id="pending"))
+        db.commit()
+        rows = provider.get(url).html.select("tr[data-row]")
+        return {row["data-row"]: row["data-version"] for row in rows}
+
+    def test_it_is_304_while_nothing_has_changed(self, provider, url, shown):
+        first = self.ask(provider, url, shown)
+        second = self.ask(provider, url, shown, **{"If-None-Match": first.headers["ETag"]})
+
+        assert (first.json["rows"], second.status_int, second.body) == ({}, 304, b"")
+
+    def test_it_sends_only_the_row_that_has_changed(self, db, provider, url, shown):
+        version = self.ask(provider, url, shown).headers["ETag"]
+        upgrade = db.scalars(select(Upgrade)).one()
+        upgrade.status, upgrade.changed_at = UpgradeStatus.IN_PROGRESS, utcnow()
+        db.commit()
+
+        answer = self.ask(provider, url, shown, **{"If-None-Match": version})
+
+        assert list(answer.json["rows"]) == ["pending"]
+        assert "In progress" in answer.json["rows"]["pending"]
+        assert answer.json["words"] == "In progress: 1"
+        assert "<script" not in answer.json["rows"]["pending"]
+
+    def test_it_still_follows_one_that_has_gone_to_another_plan(self, db, provider, url, world, shown):
+        upgrade = db.scalars(select(Upgrade)).one()
+        upgrade.status, upgrade.changed_at = UpgradeStatus.COMPLETED, utcnow()
+        upgrade.subscription.service_plan = world.target
+        db.commit()
+
+        assert "Completed" in self.ask(provider, url, shown).json["rows"]["pending"]
+
+    def test_rows_that_others_sell_are_not_sent(self, provider, reseller, url, world):
+        foreign = {world.subscriptions["sibling"].id: ""}
+        own = f"/reseller/customer-cp/office-365/service-plans/{world.plans['reseller'].id}"
+
+        assert self.ask(reseller, own, foreign).json["rows"] == {}
 
 
 class TestTheFile:
