@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -51,11 +51,8 @@ class CatalogQueries:
     def application_instances(self) -> Sequence[ApplicationInstance]:
         """All instances of which the caller sees a plan or a subscription, by name; they are few."""
         sold = select(ServicePlan.service_template_id).where(sees_plan(self._caller))
-        used = (
-            select(ServicePlan.service_template_id)
-            .join(Subscription, Subscription.service_plan_id == ServicePlan.id)
-            .where(sees_subscription(self._caller))
-        )
+        of_plan = Subscription.service_plan_id == ServicePlan.id, sees_subscription(self._caller)
+        used = select(ServicePlan.service_template_id).where(exists(select(Subscription.id).where(*of_plan)))
         templates = or_(ServiceTemplate.id.in_(sold), ServiceTemplate.id.in_(used))
         query = select(ApplicationInstance).order_by(ApplicationInstance.name)
         if not self._caller.is_provider:

@@ -60,8 +60,10 @@ class TextSearch:
         query = select(Subscription.id).where(*within)
         if self._customers is None:
             return query.where(self._tried())
+        # Without further conditions the customers lead to their subscriptions, in either database.
+        of_customers = select(Subscription.id).where(Subscription.account_id.in_(self._customers))
         common = [_has_word(word) for word in self._words if word not in self._rare]
-        named = query.where(Subscription.account_id.in_(self._customers), *common)
+        named = query.where(Subscription.id.in_(of_customers), *common)
         numbered = query.where(self._begins(), Subscription.account_id.not_in(self._customers))
         return union_all(named, numbered)
 

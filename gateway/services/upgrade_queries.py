@@ -204,9 +204,14 @@ class UpgradeQueries:
 
         :raises UpgradeBatchNotFoundError: if it does not exist for the caller
         """
-        self.check_batch(batch_id)
         of_batch = Upgrade.batch_id == batch_id
-        newest = self._db.scalar(select(func.max(Upgrade.changed_at)).where(of_batch))
+        last_change = select(func.max(Upgrade.changed_at)).where(of_batch).scalar_subquery()
+        query = select(UpgradeBatch.id, last_change).where(UpgradeBatch.id == batch_id)
+        query = query.where(sees_batch(self._caller))
+        found = self._db.execute(query).one_or_none() if is_row_id(batch_id) else None
+        if found is None:
+            raise UpgradeBatchNotFoundError([batch_id])
+        newest: datetime | None = found[1]
         if newest is None:
             return ""
         recent = select(Upgrade.id).where(of_batch, Upgrade.changed_at >= newest - JUST_NOW)

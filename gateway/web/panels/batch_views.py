@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from enum import Enum
 from itertools import pairwise
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from pyramid.request import Request
 from pyramid.response import Response
 
-from gateway.db import Database
+from gateway.db import Database, utcnow
 from gateway.models import LIVE, Upgrade, UpgradeStatus
 from gateway.services.abilities import Abilities
 from gateway.services.caller import Caller
@@ -163,7 +162,7 @@ def show_upgrade(request: Request) -> Response:
         trail=[*trail, here],
         upgrade=upgrade,
         statuses=UPGRADE_STATUSES,
-        seconds=_seconds(upgrade, request.now),
+        seconds=_seconds(upgrade),
         successor=UpgradeQueries(request.db, request.caller).successors([upgrade.id]).get(upgrade.id),
         pauses=_pauses(upgrade),
     )
@@ -197,7 +196,7 @@ def _changes(
 
 
 def _progress(request: Request, queries: UpgradeQueries, batch_id: int) -> dict[str, Any]:
-    batch = queries.batch(batch_id, now=request.now)
+    batch = queries.batch(batch_id)
     done = f"{batch.finished} of {batch.total} done"
     failed = batch.counts[UpgradeStatus.FAILED]
     engine = engine_figures(request) if batch.live else {}
@@ -275,11 +274,11 @@ def _row_id(
     return int(text)
 
 
-def _seconds(upgrade: Upgrade, now: datetime) -> float | None:
+def _seconds(upgrade: Upgrade) -> float | None:
     """How long it has run, or ran."""
     if upgrade.started_at is None:
         return None
-    return ((upgrade.finished_at or now) - upgrade.started_at).total_seconds()
+    return ((upgrade.finished_at or utcnow()) - upgrade.started_at).total_seconds()
 
 
 def _pauses(upgrade: Upgrade) -> list[float | None]:

@@ -39,9 +39,7 @@ def test_a_rate_is_the_price_of_a_period_as_the_fee_is(factories):
     source, target = factories.service_plan(), factories.service_plan()
     for plan in (source, target):
         plan.subscription_periods = [
-            SubscriptionPeriod(
-                months=months, setup_fee=Decimal(0), recurring_fee=Decimal(6), currency=currency
-            )
+            SubscriptionPeriod(months=months, setup_fee=Decimal(0), recurring_fee=Decimal(6), currency=code)
             for months, code in ((1, "USD"), (12, "USD"), (36, "EUR"))
         ]
 
