@@ -33,7 +33,7 @@ from tests.unit.web.helpers import Background, Clients, make_settings
 from tests.unit.web.panels.helpers import Browser
 
 PAGE_MS, UNCHANGED_MS = 150.0, 5.0
-TIMES = 15
+TIMES = 9
 PLANS = {
     "provider": "/provider/services/applications/aps-connectors/office-365/instances/{}/service-plans",
     "reseller": "/reseller/customer-cp/office-365/service-plans",
