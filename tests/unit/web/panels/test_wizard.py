@@ -84,7 +84,7 @@ class TestThePreview:
         assert "cannot be undone at Microsoft" in page
         assert "All 3 subscriptions can be upgraded" in page
         total = page.html.select("table")[-1].get_text(" ", strip=True)
-        assert "12 months 180.00 USD 180.00 USD 0.00 USD" in total
+        assert "USD per year 180.00 180.00 0.00" in total
 
     def test_one_bad_subscription_refuses_the_whole_selection(self, db, provider, url, good, bad, world):
         page = preview(provider, url, [*good, bad], world.target)
