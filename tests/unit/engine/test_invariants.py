@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import event, select
 
 from gateway.db import Database
@@ -66,7 +66,7 @@ FAULTS = [
     {"action": "offer_lags", "seconds": 90.0},
     *({"action": "garbage", "garbage": kind} for kind in ("html", "truncated", "empty")),
 ]
-WHERE = [{}, {"method": "POST"}, {"method": "GET"}, {"kind": "transition"}, {"kind": "transitions"}]
+WHERE = [{"kind": "transition"}, {"kind": "upgrade"}, {"kind": "transitions"}, {"method": "GET"}, {}]
 
 CALLER = Caller(
     account_id="provider",
@@ -112,6 +112,11 @@ class Gateway(RuleBasedStateMachine):
 
     # What people do
 
+    @initialize()
+    def schedule_all(self):
+        for name in TARGETS:
+            self.schedule(name)
+
     @rule(name=subscriptions)
     def schedule(self, name):
         mine = [u for u in self.upgrades() if u.subscription_id == name]
@@ -131,22 +136,34 @@ class Gateway(RuleBasedStateMachine):
 
     # What nodes do
 
-    @rule(worker=workers)
-    def claim(self, worker):
-        self.workers[worker][1].claim(LIMIT)
+    @rule(worker=workers, turns=st.integers(1, 3))
+    def work(self, worker, turns):
+        """Look around and carry on what there is, as an engine does."""
+        for _ in range(turns):
+            self.look_around(worker)
+            self.clock.sleep(20)
 
     @rule(worker=workers, number=st.integers(0, LIMIT - 1))
-    def work(self, worker, number):
+    def step(self, worker, number):
         self.advance(worker, number)
 
-    @rule(worker=workers, moment=st.sampled_from(["before", "after"]), commit=st.integers(1, 3))
+    @rule(worker=workers, moment=st.sampled_from(["before", "after"]), commit=st.integers(1, 4))
     def die(self, worker, moment, commit):
-        """At some commit of its next step, or when it had nothing to do."""
+        """At some commit of the next steps, or when there is nothing to do."""
         ctx, _claims = self.workers[worker]
         fail_at(ctx, moment, commit, Killed())
         with contextlib.suppress(Killed):
-            self.advance(worker, 0)
+            self.look_around(worker)
         self.spawn(worker)
+
+    @rule(worker=workers)
+    def stand_still(self, worker):
+        """Longer than a lease; another one takes over, and then this one goes on."""
+        mine = sorted(self.workers[worker][1].due_times())
+        self.clock.sleep(31)
+        self.look_around("b" if worker == "a" else "a")
+        for upgrade_id in mine:
+            advance(upgrade_id, self.workers[worker][0])
 
     @rule(worker=workers)
     def keep_leases(self, worker):
@@ -155,10 +172,6 @@ class Gateway(RuleBasedStateMachine):
     @rule(worker=workers)
     def hand_over(self, worker):
         self.workers[worker][1].release()
-
-    @rule(worker=workers)
-    def adopt(self, worker):
-        self.workers[worker][1].adopt()
 
     @rule(seconds=st.sampled_from([1, 10, 31, 100, 400]))
     def let_time_pass(self, seconds):
@@ -204,16 +217,12 @@ class Gateway(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def calm_down(self):
-        """Faults stop and time passes: every upgrade ends, and both sides agree about it."""
+        """Faults stop, one node never comes back: every upgrade ends, and both sides agree about it."""
         self.world.control.clear_faults()
         for _ in range(400):
             if not any(u.status in LIVE for u in self.upgrades()):
                 break
-            for name, (_ctx, claims) in self.workers.items():
-                claims.adopt()
-                claims.claim(LIMIT)
-                for number in range(LIMIT):
-                    self.advance(name, number)
+            self.look_around("a")
             self.clock.sleep(31)
         self.an_upgrade_is_at_most_one_transition()
         ended = self.upgrades()
@@ -246,6 +255,13 @@ class Gateway(RuleBasedStateMachine):
 
     def in_progress(self):
         return [u for u in self.upgrades() if u.status is UpgradeStatus.IN_PROGRESS]
+
+    def look_around(self, worker):
+        claims = self.workers[worker][1]
+        claims.adopt()
+        claims.claim(LIMIT)
+        for number in range(LIMIT):
+            self.advance(worker, number)
 
     def advance(self, worker, number):
         ctx, claims = self.workers[worker]
