@@ -2,8 +2,8 @@
 
     python -m benchmarks.soak [--upgrades 10000] [--limits 10,50,200] [--latency 0.5] [--database postgresql]
 
-Real processes: pool, worker, simulator. Each kind of fault hits every fiftieth request; a 429 every
-thousandth, since it makes all of the account pause. An upgrade whose request was lost on the way ends as
+Real processes: pool, worker, simulator. Each kind of fault hits every fiftieth request; a 429 and the end of all
+tokens every thousandth, since the whole account pauses then. An upgrade whose request was lost on the way ends as
 `outcome_unknown`, for it is never sent again; every other one has to be completed.
 """
 
@@ -37,7 +37,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"action": "garbage", "garbage": "html"},
     {"action": "history_lags", "seconds": 2.0},
     {"action": "offer_lags", "seconds": 2.0},
-    {"action": "expire_tokens"},
+    {"action": "expire_tokens", "every": 1000},
 )
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
