@@ -2,9 +2,9 @@
 
     python -m benchmarks.soak [--upgrades 10000] [--limits 10,50,200] [--latency 0.5] [--database postgresql]
 
-Real processes: pool, worker, simulator. Each kind of fault hits every fiftieth request; a 429 and the end of all
-tokens every thousandth, since the whole account pauses then. An upgrade whose request was lost on the way ends as
-`outcome_unknown`, for it is never sent again; every other one has to be completed.
+Real processes: pool, worker, simulator. Each kind of fault hits every fiftieth request; a 429 and the end of
+all tokens every thousandth, since the whole account pauses then. An upgrade whose request was lost on the way
+ends as `outcome_unknown`, for it is never sent again; every other one has to be completed.
 """
 
 from __future__ import annotations
