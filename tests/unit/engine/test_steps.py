@@ -15,7 +15,7 @@ from gateway.engine.outcome import again
 from gateway.engine.steps import advance
 from gateway.models import ResourceType, Subscription, SubscriptionStatus, UpgradeStatus, UpgradeStep
 from gateway.simulator import Simulator
-from tests.catalogs import BASIC, LEGACY_STANDARD, PREMIUM, STANDARD, microsoft_id_of
+from tests.catalogs import BASIC, LEGACY_STANDARD, PREMIUM, STANDARD, microsoft_id_of, tenant_of
 from tests.unit.engine.conftest import LATENCY
 
 AFTER_THE_INTENT = ("after", 2)
@@ -50,6 +50,30 @@ class TestAnUpgradeThatGoesWell:
         [transition] = world.control.transitions()
         assert (transition["subscription_id"], transition["quantity"]) == (microsoft_id_of("one"), 4)
         assert upgrade.operation_id == transition["operation_id"]
+
+    def test_the_offer_tells_when_the_history_of_microsoft_lags(self, world):
+        world.control.fault("history_lags", seconds=7200, times=1)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert upgrade.finished_at - upgrade.started_at < timedelta(minutes=10)
+        [converted] = [event for event in upgrade.events if event.name == "converted"]
+        assert converted.at - upgrade.started_at >= timedelta(seconds=LATENCY * 0.8)
+
+    def test_the_seats_are_those_that_microsoft_has_in_the_end(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        advance(upgrade_id, ctx)
+        customer = world.simulator.world.get_one_customer(tenant_of("one"))
+        customer.get_one_subscription(microsoft_id_of("one")).quantity = 7  # Bought in Partner Center.
+
+        upgrade = world.run(ctx, upgrade_id)
+
+        assert upgrade.quantity == 7
+        assert [r.limit for r in upgrade.subscription.licenses if r.limit] == [7]
 
     def test_a_legacy_one_moves_to_the_subscription_that_microsoft_made(self, world):
         upgrade_id = world.schedule("old", LEGACY_STANDARD)
