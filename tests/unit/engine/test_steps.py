@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.engine.claims import Claims
 from gateway.engine.context import LeaseLostError
-from gateway.engine.outcome import again
+from gateway.engine.outcome import again, move_on
 from gateway.engine.steps import advance
 from gateway.models import ResourceType, Subscription, SubscriptionStatus, UpgradeStatus, UpgradeStep
 from gateway.simulator import Simulator
@@ -237,6 +238,20 @@ class TestTrouble:
 
         assert upgrade.status is UpgradeStatus.COMPLETED
         assert len(world.control.transitions()) == 1
+
+    def test_each_step_has_its_tries_and_going_back_uses_one_up(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+
+        ctx.record(upgrade_id, replace(again(5, "no answer"), counts=True))
+        ctx.record(upgrade_id, replace(again(5, "no answer"), counts=True))
+        assert world.read(upgrade_id).attempts == 2
+        ctx.record(upgrade_id, move_on(UpgradeStep.SUBMITTING, "checked"))
+        assert world.read(upgrade_id).attempts == 0
+        ctx.record(upgrade_id, replace(again(5, "no answer"), counts=True))
+        ctx.record(upgrade_id, replace(move_on(UpgradeStep.CHECKING, "retry"), after=5, counts=True))
+        assert world.read(upgrade_id).attempts == 2
 
     def test_an_outage_is_tried_a_few_times_then_it_fails_unsent(self, world):
         world.control.fault("status", status=503)

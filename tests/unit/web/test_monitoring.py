@@ -69,6 +69,14 @@ class TestProbes:
             f"schema: the schema is at revision None, expected {newest_revision()}; run `gateway init`"
         ]
 
+    def test_a_schema_of_a_newer_program_is_not_for_gateway_init(self, router, db):
+        db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        db.commit()
+
+        assert router.registry["gateway.readiness"]() == [
+            f"schema: the schema is at revision 9999, expected {newest_revision()}; update this program"
+        ]
+
 
 class TestHealth:
     def test_all_is_well(self, app, router):
