@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Table, insert
 
 from gateway.db import Base, Database, utcnow
 from gateway.models import (
@@ -24,6 +24,7 @@ from gateway.models import (
     UpgradeStatus,
     words_of,
 )
+from gateway.services.catalog.bulk import insert_rows
 from gateway.services.catalog.demonstration_names import company_name, domain_name
 from tests.factories import Factories
 
@@ -88,8 +89,15 @@ def build(database: Database, subscriptions: int) -> dict[str, list[int]]:
 
 
 def _fill(connection: Connection, model: type[Base], rows: Rows) -> None:
+    table = cast("Table", model.__table__)
+    times = [name for name in ("created_at", "updated_at") if name in table.c]
+    now = utcnow()
     while some := list(islice(rows, AT_ONCE)):
-        connection.execute(insert(model.__table__), some)  # type: ignore[arg-type]
+        if model is Upgrade:  # It has defaults that differ from row to row.
+            connection.execute(insert(table), some)
+        else:
+            written = [(*row.values(), *[now for _ in times]) for row in some]
+            insert_rows(connection, table, [*some[0], *times], written)
 
 
 def _id(number: int) -> str:

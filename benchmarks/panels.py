@@ -13,20 +13,21 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from webob import Request
 
 from benchmarks.large_site import LOGINS, PLAN, RESELLER_PLAN, TARGETS, build
 from gateway.db import Database
 from gateway.migrations import migrate
-from gateway.models import Upgrade, UpgradeStatus
+from gateway.models import Subscription, Upgrade, UpgradeStatus
+from gateway.services.paging import encode_keys
 from gateway.web import make_app
 from tests.databases import postgresql_server, sqlite_url
 from tests.unit.web.helpers import Background, Clients, make_settings
@@ -158,13 +159,17 @@ def _pages(area: str, batches: dict[str, list[int]], database: Database) -> Iter
     plans = PLANS[area].format(_instance(database))
     plan, target = f"{plans}/{source}", TARGETS[source]
     yield Page("service plans", plans)
-    yield from _plan_pages(plan)
+    with database.read() as db:
+        ids = db.scalars(
+            select(Subscription.id).where(Subscription.service_plan_id == source).limit(50)
+        ).all()
+    yield from _plan_pages(plan, ids)
     yield Page("choose a target, all that match", f"{plan}/upgrade-subscriptions?all=1")
     yield Page("preview, all that match", f"{plan}/upgrade-subscriptions/preview?all=1&target={target}")
     yield from _batch_pages(area, batches[source], database)
 
 
-def _plan_pages(plan: str) -> Iterator[Page]:
+def _plan_pages(plan: str, ids: Sequence[str]) -> Iterator[Page]:
     filters: list[dict[str, str]] = [
         {},
         {"text": "zzzz"},
@@ -189,7 +194,12 @@ def _plan_pages(plan: str) -> Iterator[Page]:
         for wanted in ({}, {"upgrade_status": "failed"}, {"text": "garrick"}):
             query = urlencode({**wanted, "sort": f"-{sort}"})
             yield Page(f"plan, {query}", f"{plan}?{query}")
+    for sort, keys in (("id", ["1600000"]), ("-customer", ["H", "1600000"])):
+        query = urlencode({"sort": sort, "cursor": encode_keys([sort, *keys])})
+        yield Page(f"plan, deep in the list by {sort}", f"{plan}?{query}")
     yield Page("plan, CSV", f"{plan}/subscriptions.csv")
+    rows = urlencode([("row", key) for key in ids])
+    yield Page("plan, unchanged poll of 50 rows", f"{plan}/live?{rows}", UNCHANGED_MS)
 
 
 def _batch_pages(area: str, batches: list[int], database: Database) -> Iterator[Page]:
@@ -199,10 +209,8 @@ def _batch_pages(area: str, batches: list[int], database: Database) -> Iterator[
         yield Page(f"batch{query}", f"{batch}{query}")
     yield Page("batch, CSV", f"{batch}/upgrades.csv")
     with database.read() as db:
-        wanted = db.query(Upgrade.id).filter(
-            Upgrade.batch_id == batches[0], Upgrade.status == UpgradeStatus.FAILED
-        )
-        upgrade_id = wanted.order_by(Upgrade.id).limit(1).scalar()
+        failed = Upgrade.batch_id == batches[0], Upgrade.status == UpgradeStatus.FAILED
+        upgrade_id = db.scalar(select(Upgrade.id).where(*failed).limit(1))
     yield Page("upgrade", f"/{area}/upgrades/{upgrade_id}")
     yield Page("batch, unchanged poll", f"{batch}/live", UNCHANGED_MS)
 

@@ -221,3 +221,36 @@ class TestWhoSeesWhat:
 @pytest.fixture
 def queries(db, factories):
     return UpgradeQueries(db, caller_of(db, factories.provider()))
+
+
+class TestTheVersionOfABatch:
+    def test_it_changes_with_everything_that_does(self, queries, factories, db):
+        batch = factories.batch()
+        first, second = (factories.upgrade(batch=batch, changed_at=NOW) for _ in range(2))
+        versions = [queries.version(batch.id)]
+
+        for upgrade, seconds in ((first, 30), (second, 29)):  # The later one bears the earlier time.
+            upgrade.changed_at = NOW + timedelta(seconds=seconds)
+            db.flush()
+            versions.append(queries.version(batch.id))
+
+        assert len(set(versions)) == 3
+        assert queries.version(batch.id) == versions[-1]
+
+    def test_that_of_a_batch_that_does_not_exist_is_an_error(self, queries):
+        with pytest.raises(UpgradeBatchNotFoundError):
+            queries.version(10**12)
+
+
+def test_pending_ones_behind_another_upgrade_of_the_customer_are_counted(queries, factories):
+    plan, customer = factories.service_plan(), factories.customer()
+    first, second, other = (
+        factories.subscription(plan, account=account)
+        for account in (customer, customer, factories.customer())
+    )
+    batch = factories.batch()
+    factories.upgrade(first, status=UpgradeStatus.IN_PROGRESS)
+    for subscription in (second, other):
+        factories.upgrade(subscription, batch=batch)
+
+    assert queries.count_behind_others(batch.id) == 1

@@ -52,6 +52,17 @@ class TestTheBatchPage:
         assert page.html.progress["value"] == "1"
         assert "Microsoft said no" in page
 
+    @pytest.mark.parametrize(
+        ("running", "words"), [(10, "1 Pending: All 10 places are taken"), (7, "1 Pending: Next in line")]
+    )
+    def test_it_says_why_the_pending_ones_wait(self, provider, background, batch, running, words):
+        background.figures = {"limit": 10, "running": running, "pending": 1}
+
+        waits = provider.get(f"{URL}/{batch.id}").html.select_one(".message.partly").get_text()
+
+        assert words in waits
+        assert "1 In progress: Throttled until 14:03" in waits
+
     @pytest.mark.parametrize("status", ["pending", "in_progress", "failed"])
     def test_a_count_filters_the_list(self, provider, batch, status):
         page = provider.get(f"{URL}/{batch.id}").click(href=f"upgrade_status={status}$")

@@ -77,6 +77,28 @@ class TestTheTarget:
         assert "Select the subscriptions to upgrade" in provider.get(url)
 
 
+class TestThePreviewOfALargeSelection:
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr("gateway.web.panels.wizard_views.CHECKED_AT_ONCE", 2)
+
+    def test_the_first_are_checked_at_once_and_all_before_finish(self, db, provider, url, good, world):
+        page = provider.get(f"{url}/upgrade-subscriptions/preview", {"all": "1", "target": world.target.id})
+        whole = page.click("Check all subscriptions", index=0)
+
+        assert "The first 2 subscriptions are checked below" in page
+        assert page.html.find("button", string="Finish") is None
+        assert "All 4 subscriptions can be upgraded" in whole
+        finish(whole)
+        assert upgrades(db) == 4
+
+    def test_what_the_page_does_not_offer_is_refused(self, db, provider, url, good, world):
+        page = provider.get(f"{url}/upgrade-subscriptions/preview", {"all": "1", "target": world.target.id})
+        finish(page)
+
+        assert upgrades(db) == 0
+
+
 class TestThePreview:
     def test_it_shows_prices_and_what_cannot_be_undone(self, provider, url, good, world):
         page = preview(provider, url, good, world.target)
