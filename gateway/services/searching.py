@@ -45,6 +45,7 @@ class TextSearch:
         self._words = sorted(words_of(text), key=len, reverse=True)[:MOST_WORDS] if self._ids else []
         self._rare = [word for word in self._words if self._is_rare(word)]
         self._customers = self._gathered()
+        self._has_numbers: bool | None = None
 
     def condition(self, within: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
         """The condition on `Subscription`, for a list that is sorted.
@@ -60,12 +61,22 @@ class TextSearch:
         query = select(Subscription.id).where(*within)
         if self._customers is None:
             return query.where(self._tried())
-        # Without further conditions the customers lead to their subscriptions, in either database.
-        of_customers = select(Subscription.id).where(Subscription.account_id.in_(self._customers))
         common = [_has_word(word) for word in self._words if word not in self._rare]
-        named = query.where(Subscription.id.in_(of_customers), *common)
-        numbered = query.where(self._begins(), Subscription.account_id.not_in(self._customers))
-        return union_all(named, numbered)
+        named = query.where(self._is_of(self._customers), *common)
+        if not self._any_begins(query):
+            return named
+        return union_all(named, query.where(self._begins(), Subscription.account_id.not_in(self._customers)))
+
+    def _is_of(self, customers: Select[str] | CompoundSelect[str]) -> ColumnElement[bool]:
+        """SQLite does not know how many rows there are, and is led from customers to subscriptions."""
+        named = Subscription.account_id.in_(customers)
+        return named if is_postgresql(self._db) else Subscription.id.in_(select(Subscription.id).where(named))
+
+    def _any_begins(self, query: Select[str]) -> bool:
+        """Whether the text is the beginning of an id at all; looked for once."""
+        if self._has_numbers is None:
+            self._has_numbers = self._count(query.where(self._begins()), 0) > 0
+        return self._has_numbers
 
     def _tried(self) -> ColumnElement[bool]:
         """The condition to try each row of a list with."""
