@@ -38,7 +38,7 @@ from gateway.web.registry import DATABASE, SETTINGS
 ROWS = 100
 STEP = "Upgrade Subscriptions"
 ELIGIBLE = "eligible"
-CHECKED_AT_ONCE = 500
+CHECKED_AT_ONCE = 250
 """Of a larger selection the preview checks these first, and all of it when that is asked for."""
 
 
