@@ -27,8 +27,7 @@ MOST_SHOWN = 200
 def show_retry(request: Request) -> Response:
     places = Places(request)
     batch_id = batch_id_of(request)
-    selected = selected_upgrades(request)
-    if not selected and ALL_FAILED not in request.GET:
+    if not selected_upgrades(request) and ALL_FAILED not in request.GET:
         message = Message("failed", "Select the failed upgrades to schedule again, or all failed ones")
         return see_other(request, places.url("batch", batch_id=batch_id), message)
     assessment = _retry(request, request.db).assess(batch_id, _wanted(request), request.now)
@@ -41,7 +40,7 @@ def show_retry(request: Request) -> Response:
         shown=assessment.eligible[:MOST_SHOWN],
         refused=assessment.refused[:MOST_SHOWN],
         digest=_digest(assessment.eligible),
-        query=[(ALL_FAILED, "1")] if ALL_FAILED in request.GET else [("u", str(key)) for key in selected],
+        query=_query(request),
     )
 
 
@@ -49,7 +48,7 @@ def retry(request: Request) -> Response:
     """Schedule exactly what the preview showed; who presses twice comes to the same batch."""
     places = Places(request)
     batch_id = batch_id_of(request)
-    again = places.url("batch_retry", [*_query(request)], batch_id=batch_id)
+    again = places.url("batch_retry", _query(request), batch_id=batch_id)
     service = _retry(request, request.db)
     try:
         batch, assessment = service.retry(batch_id, _wanted(request), request.now)
