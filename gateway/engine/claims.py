@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from gateway.db import Database
-from gateway.models import Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
+from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,12 @@ class Claims:
         self._lease = lease
         self._clock = clock
 
-    def claim(self, limit: int) -> list[int]:
+    def claim(self, limit: int, rooms: Mapping[str, int] = MappingProxyType({})) -> list[int]:
         """Take pending upgrades while fewer than `limit` are in progress, whoever works on those.
 
-        At most one for each Microsoft tenant. Counting and taking are one transaction that no other claim
-        overlaps, so that the limit holds over threads, workers and nodes.
+        At most one for each Microsoft tenant, and of the instances in `rooms`, which go by their names in
+        lower case, no more than that many in progress. Counting and taking are one transaction that no
+        other claim overlaps, so that the limit holds over threads, workers and nodes.
         """
         if not self._might_claim(limit):
             return []
@@ -52,7 +54,8 @@ class Claims:
             if not self._database.is_sqlite:  # SQLite's write lock is held already.
                 db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CLAIM_LOCK})
             free = limit - _count_in_progress(db)
-            return self._take(db, _next_in_line(db, free), now) if free > 0 else []
+            left = rooms_left(db, rooms) if rooms and free > 0 else {}
+            return self._take(db, _next_in_line(db, free, left), now) if free > 0 else []
 
     def _might_claim(self, limit: int) -> bool:
         """A look without a lock, so that an idle engine does not disturb anybody."""
@@ -152,13 +155,32 @@ def _count_in_progress(db: Session) -> int:
     return db.scalar(select(func.count()).where(_has_status(UpgradeStatus.IN_PROGRESS))) or 0
 
 
-def _next_in_line(db: Session, wanted: int) -> list[int]:
+def rooms_left(db: Session, rooms: Mapping[str, int]) -> dict[str, int]:
+    """How many more may start of the instances in `rooms`, by their ids."""
+    running = {
+        row[0]: row[1]
+        for row in db.execute(
+            select(Upgrade.application_instance_id, func.count())
+            .where(_has_status(UpgradeStatus.IN_PROGRESS))
+            .group_by(Upgrade.application_instance_id)
+        )
+    }
+    return {
+        row.id: max(0, rooms[row.name.casefold()] - running.get(row.id, 0))
+        for row in db.execute(select(ApplicationInstance.id, ApplicationInstance.name))
+        if row.name.casefold() in rooms
+    }
+
+
+def _next_in_line(db: Session, wanted: int, rooms_left: Mapping[str, int]) -> list[int]:
     """The oldest pending upgrades, one for each tenant that Microsoft is not busy with."""
     busy = aliased(Upgrade)
+    left = dict(rooms_left)
     query = (
-        select(Upgrade.id, Upgrade.microsoft_tenant_id)
+        select(Upgrade.id, Upgrade.microsoft_tenant_id, Upgrade.application_instance_id)
         .where(
             _has_status(UpgradeStatus.PENDING),
+            Upgrade.application_instance_id.not_in([key for key, room in left.items() if not room]),
             ~exists().where(
                 _has_status(UpgradeStatus.IN_PROGRESS, busy),
                 busy.microsoft_tenant_id == Upgrade.microsoft_tenant_id,
@@ -174,7 +196,10 @@ def _next_in_line(db: Session, wanted: int) -> list[int]:
     while len(by_tenant) < wanted:
         rows = db.execute(query.where(Upgrade.id > last).limit(wanted + LOOK_AHEAD)).all()
         for row in rows:
-            by_tenant.setdefault(row.microsoft_tenant_id, row.id)
+            room = left.get(row.application_instance_id, wanted)
+            if room and row.microsoft_tenant_id not in by_tenant:
+                by_tenant[row.microsoft_tenant_id] = row.id
+                left[row.application_instance_id] = room - 1
         if len(rows) < wanted + LOOK_AHEAD:
             break
         last = rows[-1].id

@@ -9,8 +9,17 @@ from datetime import datetime
 from httpx2 import BaseTransport
 
 from gateway.db import utcnow
+from gateway.engine.pauses import Pause, Pauses
 from gateway.engine.trying import Report, Trials
-from gateway.partner_center import Credentials, PartnerCenterClient, PartnerCenterError, RefusedError
+from gateway.partner_center import (
+    Credentials,
+    PartnerCenterClient,
+    PartnerCenterError,
+    RefusedError,
+    SignInError,
+    ThrottledError,
+    UnavailableError,
+)
 from gateway.settings import GatewaySettings, InstanceSettings
 
 log = logging.getLogger(__name__)
@@ -26,7 +35,9 @@ class PartnerCenterClients:
         """:param transport: takes the place of the network"""
         # Of an instance that still says "simulator", nobody has said where the simulator listens.
         usable = [each for each in settings.application_instances if each.partner_center_url != "simulator"]
-        connections = settings.app.max_allowed_nb_of_simultaneous_upgrades + SPARE_CONNECTIONS
+        limit = settings.app.max_allowed_nb_of_simultaneous_upgrades
+        connections = limit + SPARE_CONNECTIONS
+        self.pauses = Pauses(limit)
         self._countries = {i.name.casefold(): i.country for i in settings.application_instances}
         self._clients = {
             instance.name.casefold(): PartnerCenterClient(
@@ -43,33 +54,42 @@ class PartnerCenterClients:
     def ask_upgrade_targets(self, instance_name: str, offer_id: str) -> Sequence[str] | None:
         """The offers that Microsoft upgrades `offer_id` to; None when it could not be asked."""
         client = self.for_instance_name(instance_name)
-        if client is None:
+        if client is None or self.pauses.wait(instance_name, utcnow()):
             return None
         try:
             targets = client.get_upgrade_target_offers(offer_id, self._countries[instance_name.casefold()])
-        except RefusedError as exc:
-            if exc.is_not_found:  # What Microsoft does not sell, it does not upgrade either.
-                return ()
-            self.note_trouble(instance_name, exc)
-            return None
         except PartnerCenterError as exc:
-            self.note_trouble(instance_name, exc)
-            return None
-        self.note_success(instance_name)
+            self.note(instance_name, exc, utcnow())
+            # What Microsoft does not sell, it does not upgrade either.
+            return () if isinstance(exc, RefusedError) and exc.is_not_found else None
+        self.note(instance_name, None, utcnow())
         return targets
 
     def try_connection(self, instance_name: str) -> Report:
         """Say whether Partner Center serves this instance, within half a minute or so."""
         return self._trials.run(instance_name)
 
-    def note_trouble(self, instance_name: str, error: PartnerCenterError) -> None:
+    def note(self, instance_name: str, trouble: PartnerCenterError | None, now: datetime) -> None:
+        """Take in how a call went: for what is done next, and for those who look."""
+        self.pauses.note(instance_name, trouble, now)
+        if isinstance(trouble, (UnavailableError, SignInError, ThrottledError)):
+            self._note_trouble(instance_name, trouble, now)
+        else:
+            self._note_success(instance_name)
+
+    def _note_trouble(self, instance_name: str, error: PartnerCenterError, now: datetime) -> None:
         if instance_name.casefold() not in self._trouble:
             log.warning("Partner Center does not serve: instance=%s error=%s", instance_name, error)
-        self._trouble[instance_name.casefold()] = (utcnow(), str(error))
+        since = self._trouble.get(instance_name.casefold(), (now, ""))[0]
+        self._trouble[instance_name.casefold()] = (since, str(error))
 
-    def note_success(self, instance_name: str) -> None:
+    def _note_success(self, instance_name: str) -> None:
         if self._trouble.pop(instance_name.casefold(), None):
             log.info("Partner Center serves again: instance=%s", instance_name)
+
+    def pause(self, instance_name: str) -> Pause | None:
+        """Until when nothing is asked of Partner Center for the instance, and why."""
+        return self.pauses.blocked_instances(utcnow()).get(instance_name.casefold())
 
     def trouble(self, instance_name: str) -> tuple[datetime, str] | None:
         """When and why Partner Center did not serve, unless the newest call went well."""

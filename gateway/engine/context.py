@@ -50,10 +50,13 @@ class EngineContext:
     app: AppSettings
     owner: str
     clock: Callable[[], datetime]
-    pauses: Pauses = field(default_factory=Pauses)
     stopping: threading.Event = field(default_factory=threading.Event)
     unsent: set[tuple[int, datetime]] = field(default_factory=set)
     """Intents (upgrade, `intended_at`) of which this process knows that their requests never left it."""
+
+    @property
+    def pauses(self) -> Pauses:
+        return self.clients.pauses
 
     @property
     def lease(self) -> timedelta:

@@ -179,7 +179,7 @@ class Engine:
             # Leases seem to have run out when the clock jumps ahead; their holders renew them meanwhile.
             if self._database.clock.is_steady_for(self._context.lease):
                 self._claims.adopt()
-            self._claims.claim(self._limit)
+            self._claims.claim(self._limit, self._context.pauses.rooms(self._clock()))
             self._agenda.update(self._claims.due_times())
             self._heartbeat_at = self._clock()
         except Exception:  # Without a dispatcher nothing would ever start again: look again in a second.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
-from gateway.partner_center import RefusedError
+from gateway.partner_center import PartnerCenterError, RefusedError
 
 LONGEST_WAITING_FOR = 200
 """Characters of the column."""
@@ -34,6 +34,9 @@ class Outcome:
     remedy: str | None = None
     request_id: str | None = None
     """MS-RequestId of the call that it speaks of, where that is not the upgrade's own."""
+
+    trouble: PartnerCenterError | None = None
+    """What went wrong at Microsoft, where the step knew what it means for the upgrade."""
 
     def is_news_after(self, waiting_for: str | None) -> bool:
         """Whether there is anything to write down for an upgrade that has waited for this until now."""

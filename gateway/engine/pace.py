@@ -47,3 +47,8 @@ def retry_pause(first_poll: float, attempts: int) -> float:
 
 def jittered(pause: float) -> float:
     return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
+
+
+def spread(pause: float) -> float:
+    """A little longer than what was asked for, so that not all come back at once."""
+    return pause * random.uniform(1, 1 + JITTER)  # noqa: S311 (no secret)

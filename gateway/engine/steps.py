@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from gateway.db import DATABASE_AWAY
 from gateway.engine.checking import check_upgrade
 from gateway.engine.context import EngineContext, LeaseLostError, Work
 from gateway.engine.following import verify, wait
 from gateway.engine.outcome import Outcome, again, refused
-from gateway.engine.pace import jittered, retry_pause
+from gateway.engine.pace import jittered, retry_pause, spread
+from gateway.engine.pauses import SIGN_IN_PAUSE
 from gateway.engine.submitting import submit
 from gateway.models import UpgradeStep
 from gateway.partner_center import (
@@ -21,13 +21,9 @@ from gateway.partner_center import (
     RefusedError,
     SignInError,
     ThrottledError,
-    UnavailableError,
 )
 
 log = logging.getLogger(__name__)
-
-SIGN_IN_PAUSE = 60.0
-"""Seconds after which a sign-in that Microsoft refused is tried again: an administrator has to act first."""
 
 DATABASE_PAUSE = 2.0
 """Seconds after which work goes on that the database could not take."""
@@ -79,15 +75,17 @@ def _advance(upgrade_id: int, ctx: EngineContext) -> float | None:
 
 def _step(work: Work, ctx: EngineContext) -> Outcome:
     """One step, or what its failure means."""
-    paused = ctx.pauses.seconds_left(work.instance_name, ctx.clock())
-    if paused:
-        return again(paused, "Microsoft asked for a pause between calls")
+    pause = ctx.pauses.wait(work.instance_name, ctx.clock()) if work.client else None
+    if pause:
+        seconds = (pause.until - ctx.clock()).total_seconds()
+        return again(spread(seconds), pause.reason)
     step = work.upgrade.step or UpgradeStep.CHECKING
     try:
         outcome = STEPS[step](work, ctx)
     except PartnerCenterError as exc:
+        ctx.clients.note(work.instance_name, exc, ctx.clock())
         return _react(work, ctx, exc)
-    ctx.clients.note_success(work.instance_name)
+    ctx.clients.note(work.instance_name, outcome.trouble, ctx.clock())
     return outcome
 
 
@@ -96,18 +94,14 @@ def _react(work: Work, ctx: EngineContext, exc: PartnerCenterError) -> Outcome:
     if isinstance(exc, RefusedError):
         outcome = _refused(work, ctx, exc)
     elif isinstance(exc, ThrottledError):
-        ctx.pauses.pause(work.instance_name, ctx.clock() + timedelta(seconds=exc.retry_after))
-        outcome = again(jittered(exc.retry_after), f"Microsoft asked for a pause: {exc}", event="throttled")
+        outcome = again(spread(exc.retry_after), f"Microsoft asked for a pause: {exc}", event="throttled")
     elif isinstance(exc, BusyError):
         outcome = again(
             jittered(exc.retry_after), f"Microsoft is busy with the customer: {exc}", event="busy"
         )
     elif isinstance(exc, SignInError):
-        ctx.clients.note_trouble(work.instance_name, exc)
-        outcome = again(jittered(SIGN_IN_PAUSE), f"Sign-in at Microsoft fails: {exc}", event="sign_in_failed")
+        outcome = again(spread(SIGN_IN_PAUSE), f"Sign-in at Microsoft fails: {exc}", event="sign_in_failed")
     else:
-        assert isinstance(exc, UnavailableError)
-        ctx.clients.note_trouble(work.instance_name, exc)
         outcome = _retry(work, ctx, f"Microsoft does not answer: {exc}")
     return replace(outcome, request_id=exc.request_id or None)
 
@@ -121,4 +115,6 @@ def _refused(work: Work, ctx: EngineContext, exc: RefusedError) -> Outcome:
 def _retry(work: Work, ctx: EngineContext, detail: str) -> Outcome:
     """Try again later. What may be at Microsoft is followed as long as the time allows."""
     pause = retry_pause(ctx.app.upgrade_poll_interval_seconds, work.upgrade.attempts)
-    return replace(again(pause, detail, event="retry"), counts=not work.upgrade.may_be_at_microsoft)
+    # While Microsoft is away for all, no upgrade loses one of its tries.
+    counts = not work.upgrade.may_be_at_microsoft and not ctx.pauses.is_down(work.instance_name)
+    return replace(again(pause, detail, event="retry"), counts=counts)

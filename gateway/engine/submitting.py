@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from uuid import uuid4
 
 from gateway.db import DATABASE_AWAY
@@ -91,13 +90,11 @@ def _accepted(outcome: Outcome, ctx: EngineContext) -> Outcome:
 def _unknown(work: Work, ctx: EngineContext, exc: PartnerCenterError) -> Outcome:
     pause = ctx.app.upgrade_poll_interval_seconds
     outcome = again(pause, f"The outcome is not known: {exc}", event="outcome_unknown")
-    return replace(outcome, request_id=str(work.upgrade.request_id))
+    return replace(outcome, request_id=str(work.upgrade.request_id), trouble=exc)
 
 
 def _not_done(work: Work, ctx: EngineContext, detail: str, cause: PartnerCenterError | Outcome) -> Outcome:
     """Surely not carried out: it is checked and sent anew."""
-    if isinstance(cause, ThrottledError):
-        ctx.pauses.pause(work.instance_name, ctx.clock() + timedelta(seconds=cause.retry_after))
     changes: dict[str, object] = {"intended_at": None}
     if isinstance(cause, Outcome) or cause.status is not None:
         # Microsoft answered this MS-RequestId, and may give the same answer to it for ever.
@@ -109,6 +106,7 @@ def _not_done(work: Work, ctx: EngineContext, detail: str, cause: PartnerCenterE
         waiting_for=detail[:LONGEST_WAITING_FOR],
         counts=isinstance(cause, UnavailableError),
         request_id=str(work.upgrade.request_id),
+        trouble=cause if isinstance(cause, PartnerCenterError) else None,
     )
 
 

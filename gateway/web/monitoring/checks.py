@@ -131,6 +131,9 @@ class Checks:
     def _instance(self, name: str) -> Finding:
         trouble = self._clients.trouble(name)
         problem = f"has not served since {trouble[0]:%Y-%m-%dT%H:%M:%SZ}" if trouble else None
+        if pause := self._clients.pause(name):
+            since = f", {problem}" if problem else ""
+            problem = f"is asked again at {pause[0]:%Y-%m-%dT%H:%M:%SZ}: {pause[1]}{since}"
         return self._finding(
             "partner-center", "availability", "component", problem, Status.WARN, component_id=name
         )

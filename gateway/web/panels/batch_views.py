@@ -29,7 +29,7 @@ from gateway.web.panels.plan_views import describe_cancellation
 from gateway.web.panels.rendering import Message, page, part, see_other
 from gateway.web.panels.sorting import asked_sort, heads
 from gateway.web.panels.words import UPGRADE_STATUSES, counted
-from gateway.web.registry import DATABASE
+from gateway.web.registry import CLIENTS, DATABASE
 from gateway.web.security import Permission
 
 ROWS = 50
@@ -203,7 +203,7 @@ def _progress(request: Request, queries: UpgradeQueries, batch_id: int) -> dict[
     return {
         "batch": batch,
         "statuses": UPGRADE_STATUSES,
-        "waiting": _waiting(queries, batch, engine),
+        "waiting": _waiting(queries, batch, _turn(request, batch, engine)),
         "engine": engine,
         "may_retry": bool(failed) and bool(request.has_permission(Permission.UPGRADE_CREATE)),
         "words": done if not failed else f"{done}, {failed} failed",
@@ -211,7 +211,7 @@ def _progress(request: Request, queries: UpgradeQueries, batch_id: int) -> dict[
 
 
 def _waiting(
-    queries: UpgradeQueries, batch: BatchProgress, engine: Mapping[str, Any]
+    queries: UpgradeQueries, batch: BatchProgress, turn: str
 ) -> list[tuple[UpgradeStatus, str, int]]:
     """What waits, and why: first what has not begun, then what has."""
     pending = batch.counts[UpgradeStatus.PENDING]
@@ -219,14 +219,22 @@ def _waiting(
     if pending:
         behind = min(pending, queries.count_behind_others(batch.batch.id))
         busy = "Another upgrade of the same customer is in progress"
-        is_full = engine and engine["running"] >= engine["limit"]
-        turn = f"All {engine['limit']} places are taken" if is_full else "Next in line"
         found = [(UpgradeStatus.PENDING, busy, behind), (UpgradeStatus.PENDING, turn, pending - behind)]
     if batch.live:
         found += [
             (UpgradeStatus.IN_PROGRESS, words, number) for words, number in queries.waiting(batch.batch.id)
         ]
     return [each for each in found if each[2]]
+
+
+def _turn(request: Request, batch: BatchProgress, engine: Mapping[str, Any]) -> str:
+    """Why those that could begin do not."""
+    if batch.live:
+        instance = batch.batch.target_plan.service_template.application_instance
+        if pause := request.registry[CLIENTS].pause(instance.name):
+            return f"{pause[1]}; Microsoft is asked again at {pause[0]:%H:%M:%S} UTC"
+    is_full = engine and engine["running"] >= engine["limit"]
+    return f"All {engine['limit']} places are taken" if is_full else "Next in line"
 
 
 def _may_cancel(request: Request, upgrades: Any) -> bool:

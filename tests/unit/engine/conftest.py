@@ -77,7 +77,9 @@ class World:
             return Factories(db).upgrade(found, plan, due_at=self.clock.now).id
 
     def claim(self, ctx):
-        return Claims(self.database, ctx.owner, ctx.lease, self.clock).claim(10)
+        return Claims(self.database, ctx.owner, ctx.lease, self.clock).claim(
+            10, ctx.pauses.rooms(self.clock.now)
+        )
 
     def read(self, upgrade_id):
         with self.database.read() as db:

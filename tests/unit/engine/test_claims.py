@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.engine.claims import Claims
-from gateway.models import Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
+from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
 from tests.factories import NOW, Factories
 
 LEASE = timedelta(seconds=30)
@@ -48,6 +48,27 @@ def many(count):
         ]
 
     return build
+
+
+def name_of_the_instance(database):
+    with database.read() as db:
+        return db.scalars(select(ApplicationInstance.name)).one().casefold()
+
+
+class TestRooms:
+    def test_an_instance_takes_no_more_than_its_room(self, database, claims, make):
+        ids = make(many(4))
+        name = name_of_the_instance(database)
+
+        assert claims.claim(10, {name: 0}) == []
+        assert claims.claim(10, {name: 2}) == ids[:2]
+        assert claims.claim(10, {name: 2}) == []
+        assert claims.claim(10, {name: 3}) == ids[2:3]
+
+    def test_another_instance_goes_on(self, database, claims, make):
+        ids = make(many(2))
+
+        assert claims.claim(10, {"another one": 0}) == ids
 
 
 class TestClaim:

@@ -1,27 +1,136 @@
 from datetime import UTC, datetime, timedelta
 
-from gateway.engine.pauses import Pauses
+import pytest
+
+from gateway.engine.pauses import (
+    OPEN_AFTER,
+    PROBE_TIME,
+    SIGN_IN_PAUSE,
+    Pauses,
+    narrowed,
+    outage_pause,
+    widened,
+)
+from gateway.partner_center import BusyError, RefusedError, SignInError, ThrottledError, UnavailableError
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+NAME = "Office 365"
+AWAY = UnavailableError("away", status=500)
+OVERLOADED = UnavailableError("overloaded", status=503)
 
 
-class TestPauses:
-    def test_one_instance_does_not_pause_another(self):
-        pauses = Pauses()
-        pauses.pause("Office 365", NOW + timedelta(seconds=30))
+def later(seconds):
+    return NOW + timedelta(seconds=seconds)
 
-        assert pauses.seconds_left("Office 365", NOW) == 30
-        assert pauses.seconds_left("Other", NOW) == 0
 
-    def test_a_shorter_pause_does_not_shorten_a_longer_one(self):
-        pauses = Pauses()
-        pauses.pause("Office 365", NOW + timedelta(seconds=30))
-        pauses.pause("Office 365", NOW + timedelta(seconds=5))
+def seconds_left(pauses, now=NOW, name=NAME):
+    pause = pauses.wait(name, now)
+    return (pause.until - now).total_seconds() if pause else 0
 
-        assert pauses.seconds_left("Office 365", NOW) == 30
 
-    def test_it_ends(self):
-        pauses = Pauses()
-        pauses.pause("Office 365", NOW)
+@pytest.fixture
+def pauses():
+    return Pauses(limit=10)
 
-        assert pauses.seconds_left("Office 365", NOW + timedelta(seconds=1)) == 0
+
+class TestAPauseThatMicrosoftAskedFor:
+    def test_it_is_of_one_account(self, pauses):
+        pauses.note(NAME, ThrottledError(retry_after=30), NOW)
+
+        assert seconds_left(pauses, name="OFFICE 365") == 30
+        assert seconds_left(pauses, name="Other") == 0
+        assert list(pauses.blocked_instances(NOW)) == ["office 365"]
+
+    def test_a_shorter_one_does_not_shorten_a_longer_one(self, pauses):
+        pauses.note(NAME, ThrottledError(retry_after=30), NOW)
+        pauses.note(NAME, ThrottledError(retry_after=5), NOW)
+
+        assert seconds_left(pauses) == 30
+
+    def test_an_answer_that_was_under_way_does_not_end_it(self, pauses):
+        pauses.note(NAME, ThrottledError(retry_after=30), NOW)
+        pauses.note(NAME, None, NOW)
+
+        assert seconds_left(pauses) == 30
+
+    def test_it_ends(self, pauses):
+        pauses.note(NAME, ThrottledError(retry_after=30), NOW)
+
+        assert seconds_left(pauses, later(30)) == 0
+        assert pauses.blocked_instances(later(30)) == {}
+
+
+class TestAnOutage:
+    def test_a_few_failures_are_none(self, pauses):
+        for _ in range(OPEN_AFTER - 1):
+            pauses.note(NAME, AWAY, NOW)
+
+        assert seconds_left(pauses) == 0
+        assert not pauses.is_down(NAME)
+
+    @pytest.mark.parametrize("answer", [None, RefusedError("no"), BusyError("busy")])
+    def test_any_answer_starts_the_count_anew(self, pauses, answer):
+        for trouble in [*[AWAY] * (OPEN_AFTER - 1), answer, AWAY]:
+            pauses.note(NAME, trouble, NOW)
+
+        assert not pauses.is_down(NAME)
+
+    def test_after_it_one_call_tries_and_the_others_wait_for_its_answer(self, pauses):
+        for _ in range(OPEN_AFTER):
+            pauses.note(NAME, AWAY, NOW)
+        over = later(seconds_left(pauses))
+
+        assert pauses.rooms(over) == {"office 365": 1}
+        assert seconds_left(pauses, over) == 0
+        assert seconds_left(pauses, over) == PROBE_TIME
+        assert pauses.rooms(over) == {"office 365": 0}
+
+    def test_a_try_that_fails_makes_the_pause_longer(self, pauses):
+        for _ in range(OPEN_AFTER + 1):
+            pauses.note(NAME, AWAY, NOW)
+
+        assert seconds_left(pauses) == outage_pause(OPEN_AFTER + 1) == 2 * outage_pause(OPEN_AFTER)
+
+    def test_a_try_that_succeeds_ends_it(self, pauses):
+        for _ in range(OPEN_AFTER):
+            pauses.note(NAME, AWAY, NOW)
+        pauses.note(NAME, None, NOW)
+
+        assert seconds_left(pauses) == 0
+        assert pauses.rooms(NOW) == {}
+
+    def test_its_pauses_have_an_upper_limit(self):
+        assert outage_pause(10_000) == 300
+
+
+class TestASignInThatFails:
+    def test_it_stops_the_instance_at_once_and_is_tried_again(self, pauses):
+        pauses.note(NAME, SignInError("expired"), NOW)
+
+        assert seconds_left(pauses) == SIGN_IN_PAUSE
+        assert pauses.rooms(later(SIGN_IN_PAUSE)) == {"office 365": 1}
+        assert seconds_left(pauses, later(SIGN_IN_PAUSE)) == 0
+
+
+class TestTheWidth:
+    @pytest.mark.parametrize("trouble", [ThrottledError(retry_after=1), OVERLOADED])
+    def test_overload_halves_it_and_success_widens_it_again(self, pauses, trouble):
+        pauses.note(NAME, trouble, NOW)
+        narrow = pauses.rooms(later(2))["office 365"]
+        for _ in range(200):
+            pauses.note(NAME, None, NOW)
+
+        assert narrow == 5
+        assert pauses.rooms(later(2)) == {}
+
+    def test_calls_under_way_at_the_same_time_halve_it_once(self, pauses):
+        for _ in range(8):
+            pauses.note(NAME, ThrottledError(retry_after=10), NOW)
+
+        assert pauses.rooms(later(11)) == {"office 365": 5}
+
+    def test_one_is_always_left(self):
+        assert narrowed(1.0) == 1.0
+
+    def test_it_grows_by_one_in_a_round(self):
+        assert widened(4.0) == 4.25

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from webtest import TestApp
 
 from gateway.engine import PartnerCenterClients, Report
+from gateway.engine.pauses import Pause
 from gateway.settings import GatewaySettings, InstanceSettings
 from gateway.web.api.openapi import document
 
@@ -117,6 +118,7 @@ class Clients(PartnerCenterClients):
         self.asked: list[tuple[str, str]] = []
         self.troubles: dict[str, tuple[datetime, str]] = {}
         self.reports: dict[str, Report] = {}
+        self.told_pauses: dict[str, Pause] = {}
 
     def ask_upgrade_targets(self, instance_name: str, offer_id: str) -> list[str] | None:
         self.asked.append((instance_name, offer_id))
@@ -127,6 +129,9 @@ class Clients(PartnerCenterClients):
 
     def trouble(self, instance_name: str) -> tuple[datetime, str] | None:
         return self.troubles.get(instance_name)
+
+    def pause(self, instance_name: str) -> Pause | None:
+        return self.told_pauses.get(instance_name)
 
 
 def make_settings(**values: Any) -> GatewaySettings:

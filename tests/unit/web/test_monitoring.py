@@ -9,6 +9,7 @@ from sqlalchemy import text
 from webtest import TestApp
 
 from gateway.db import Database, utcnow
+from gateway.engine.pauses import Pause
 from gateway.migrations import newest_revision
 from gateway.models import UpgradeStatus
 from gateway.web import make_app
@@ -103,6 +104,14 @@ class TestHealth:
         [check] = response.json["checks"]["partner-center:availability"]
         assert check["status"] == "warn"
         assert check["output"] == "has not served since 2026-11-23T09:00:00Z"
+
+    def test_a_pause_between_calls_is_a_warning(self, app, clients):
+        clients.told_pauses["Office 365"] = Pause(NOW, "Microsoft does not answer")
+
+        [check] = app.get("/health").json["checks"]["partner-center:availability"]
+
+        assert check["status"] == "warn"
+        assert check["output"] == "is asked again at 2026-11-23T09:00:00Z: Microsoft does not answer"
 
     def test_a_file_that_is_refused_is_a_warning(self, app, router):
         router.registry["gateway.pool_status"].update(state="Started", config_error="line 3: clientSecret=x")
