@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.db import utcnow
+from gateway.engine.pauses import Pause
 from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
 from tests.factories import NOW
 from tests.unit.web.panels.helpers import location_of
@@ -62,6 +63,14 @@ class TestTheBatchPage:
 
         assert words in waits
         assert "1 In progress: Throttled until 14:03" in waits
+
+    def test_it_says_why_nothing_begins_while_microsoft_is_left_alone(self, provider, clients, batch):
+        instance = batch.target_plan.service_template.application_instance.name
+        clients.told_pauses[instance] = Pause(NOW, "Microsoft does not answer")
+
+        page = provider.get(f"{URL}/{batch.id}")
+
+        assert f"Microsoft does not answer; Microsoft is asked again at {NOW:%H:%M:%S} UTC" in page
 
     @pytest.mark.parametrize("status", ["pending", "in_progress", "failed"])
     def test_a_count_filters_the_list(self, provider, batch, status):
