@@ -150,7 +150,8 @@ def test_what_changes_on_a_live_page_moves_nothing(page, scenery):
     with scenery.database.write() as db:
         db.execute(update(Upgrade).where(Upgrade.batch_id == 2).values(waiting_for=None, changed_at=utcnow()))
         ended = {"status": UpgradeStatus.CANCELED, "finished_at": NOW}
-        db.execute(update(Upgrade).where(Upgrade.id == key).values(ended))
+        pending = (Upgrade.batch_id == 2) & (Upgrade.status == UpgradeStatus.PENDING)
+        db.execute(update(Upgrade).where(pending).values(ended))
 
     expect(page.locator(f"#upgrade-{key} .badge.canceled")).to_be_visible(timeout=15_000)
     expect(page.get_by_text("Nothing waits")).to_be_visible()

@@ -75,14 +75,16 @@ def test_lists_hold_what_the_caller_sees(app, keys, names, name, caller, sees_it
 
 
 @pytest.mark.parametrize("caller", ["sibling", "sub_reseller"])
-def test_what_is_foreign_is_refused_in_the_words_for_what_does_not_exist(app, keys, names, caller):
+def test_what_is_foreign_is_answered_as_what_does_not_exist(app, keys, names, caller):
     api = API(app, keys[caller])
+    nothing = missing_ids(names)
 
-    foreign = api.get(f"/subscriptions/{names['subscription']}").json
-    missing = api.get("/subscriptions/no-such").json
+    answers = {
+        name: [told(api, name, path, body, ids) for ids in (names, nothing)]
+        for name, (path, body, _) in TABLE.items()
+    }
 
-    assert foreign["detail"].replace(names["subscription"], "no-such") == missing["detail"]
-    assert foreign["code"] == missing["code"] == "subscription_not_found"
+    assert {name: pair for name, pair in answers.items() if pair[0] != pair[1]} == {}
 
 
 def test_a_reseller_without_customer_management_may_not_upgrade(app, db, factories, world):
@@ -102,6 +104,27 @@ def test_a_reseller_without_customer_management_may_not_upgrade(app, db, factori
 @pytest.fixture
 def database(sqlite_database):
     return sqlite_database
+
+
+def missing_ids(names):
+    """Ids that look as those do and that nothing has."""
+    return {
+        name: str(999_990 + number) if value.isdecimal() else f"no-such-{name}"
+        for number, (name, value) in enumerate(names.items())
+    }
+
+
+def told(api, name, path, body, ids):
+    """What an answer tells, with the ids that were asked for under one name."""
+    method = next(call.method for call in CALLS if call.name == name)
+    response = api.call(method, path.format(**ids), filled(body, ids))
+    whole = (
+        f"{response.status_int} { {key: value for key, value in response.json.items() if key != 'instance'} }"
+    )
+    for key, value in ids.items():
+        word = "number" if value.isdecimal() else key
+        whole = whole.replace(f"'{value}'", word).replace(f" {value} ", f" {word} ")
+    return whole
 
 
 def filled(body, names):

@@ -19,6 +19,7 @@ def people(db, factories, world):
         "administrator": factories.user(world.provider).login,
         "owner": factories.user(world.reseller).login,
         "sibling": factories.user(world.sibling).login,
+        "sub_reseller": factories.user(world.sub_reseller).login,
         "read_only": factories.user(world.reseller, Role.READ_ONLY).login,
         "provider_read_only": factories.user(world.provider, Role.READ_ONLY).login,
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from typing import Any
 
 from webtest import TestApp
 
+from gateway.web.panels.rendering import FLASH_COOKIE
 from tests.factories import PASSWORD
 
 
@@ -24,6 +26,13 @@ class Browser:
     def post(self, url: str, params: Any = None) -> Any:
         """As a form of a page would, with its token."""
         return self.app.post(url, [("csrf", self.token()), *list(params or [])], expect_errors=True)
+
+    def take_message(self) -> str:
+        """What the next page would say of the last action; it will not."""
+        found = [cookie for cookie in self.app.cookiejar if cookie.name == FLASH_COOKIE]
+        for cookie in found:
+            self.app.cookiejar.clear(cookie.domain, cookie.path, cookie.name)
+        return "".join(urlsafe_b64decode(cookie.value.strip('"')).decode() for cookie in found)
 
     def token(self) -> str:
         page = self.app.get("/account" if self.login else "/sign-in")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
+from gateway.db import Base
 from gateway.models import UpgradeStatus
 from gateway.web.panels.screens import SCREENS
 from tests.unit.web.panels.helpers import Browser
+from tests.unit.web.test_tenancy import missing_ids
 
 PEOPLE = ("anyone", "sibling", "read_only", "owner", "provider", "administrator")
 """Sibling and owner administer their accounts; the last two are an operator and an administrator above."""
@@ -145,17 +148,71 @@ def test_each_person_gets_what_it_may(router, people, names, key):
     assert tuple(response.status_int for response in found) == TABLE[key]
 
 
-def test_what_is_foreign_is_refused_in_the_words_for_what_does_not_exist(router, people, names):
+@pytest.mark.parametrize("who", ["sibling", "sub_reseller"])
+def test_what_is_foreign_is_answered_as_what_does_not_exist(router, world, people, names, who):
+    """With ids in the address, and with ids in the form or the query of an address that is one's own."""
+    browser = Browser(router, people[who])
+    mine = {"instance_id": "office365", "own": world.plans[who.replace("_", "-")].id}
+    foreign = names | mine
+    nothing = missing_ids(names) | mine
+
+    told = {}
+    for key, screen in BY_KEY.items():
+        for path in (screen.path, screen.path.replace("{plan_id}", "{own}")):
+            if "{" in path:
+                answers = [_told(browser, screen.method, path, ids) for ids in (foreign, nothing)]
+                if answers[0] != answers[1]:
+                    told[key, path] = answers
+
+    assert told == {}
+
+
+def test_what_is_foreign_is_left_as_it_is(router, database, people, names):
     browser = Browser(router, people["sibling"])
-    plans = "/reseller/customer-cp/office-365/service-plans"
+    before = _rows(database)
 
-    foreign = browser.get(f"{plans}/{names['plan_id']}").html.main.get_text()
-    missing = browser.get(f"{plans}/no-such").html.main.get_text()
+    for screen in SCREENS:
+        if screen.method == "POST" and "{" in screen.path:
+            _ask(browser, "POST", screen.path.format(**names), names)
 
-    def words(text):
-        return text.split("The log knows")[0]
+    assert _rows(database) == before
 
-    assert words(foreign).replace(names["plan_id"], "no-such") == words(missing)
+
+def test_no_form_is_taken_with_the_token_of_another_session(router, database, people, names):
+    owner, token = Browser(router, people["owner"]), Browser(router, people["sibling"]).token()
+    before = _rows(database)
+
+    posted = {key: screen.path.format(**names) for key, screen in BY_KEY.items() if screen.method == "POST"}
+    found = {
+        key: owner.app.post(url, {"csrf": token, "s": names["subscription"]}, expect_errors=True).status_int
+        for key, url in posted.items()
+    }
+
+    assert found == {key: 404 if key.startswith("POST provider.") else 403 for key in posted}
+    assert _rows(database) == before
+
+
+def _told(browser, method, path, ids):
+    """What an answer tells, with the ids that were asked for under one name."""
+    response = _ask(browser, method, path.format(**ids), ids)
+    told = response.html.main.get_text() if response.content_type == "text/html" else response.text
+    message = browser.take_message()
+    whole = (
+        f"{response.status_int} {response.headers.get('Location')} {message} {told.split('The log knows')[0]}"
+    )
+    for name, value in ids.items():
+        if not value.isdecimal():
+            whole = whole.replace(value, name)
+    return whole
+
+
+def _rows(database):
+    """Everything that is kept, but for sessions and the log of what was done."""
+    tables = [
+        each for each in Base.metadata.sorted_tables if each.name not in ("audit_entry", "user_session")
+    ]
+    with database.read() as db:
+        return {table.name: sorted(map(repr, db.execute(select(table)))) for table in tables}
 
 
 def _ask(browser, method, url, names):
