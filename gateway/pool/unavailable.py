@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.pool.unavailable_page import PAGE, POLICY, wants_page
+
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 200
@@ -24,17 +26,21 @@ BODY = b"Service Unavailable\n"
 LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
-def response(retry_after: int) -> bytes:
-    """Return the whole answer; `retry_after` in seconds."""
+def response(retry_after: int, request: bytes = b"") -> bytes:
+    """Return the whole answer, as a page where a browser asks; `retry_after` in seconds."""
+    is_page = wants_page(request)
+    body = PAGE if is_page else BODY
     head = (
         "HTTP/1.1 503 Service Unavailable\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(BODY)}\r\n"
+        f"Content-Type: {'text/html' if is_page else 'text/plain'}; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n"
         f"Retry-After: {retry_after}\r\n"
         "Cache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        f"Content-Security-Policy: {POLICY}\r\n"
         "Connection: close\r\n\r\n"
     )
-    return head.encode("ascii") + BODY
+    return head.encode("ascii") + body
 
 
 def request_is_whole(data: bytes) -> bool:
@@ -184,7 +190,8 @@ class UnavailableAnswerer:
         elif not connection.answered:
             connection.received += data
             if request_is_whole(connection.received) or len(connection.received) > MAX_REQUEST:
-                connection.answered, connection.unsent = True, response(self._retry_after())
+                connection.answered = True
+                connection.unsent = response(self._retry_after(), connection.received)
                 connection.received = b""
                 self._send(connection)
 

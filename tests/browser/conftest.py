@@ -23,6 +23,7 @@ class Panels:
 
     url: str
     passwords: dict[str, str]
+    site: Site
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +53,7 @@ def panels(chromium, sqlite_template, tmp_path_factory) -> Iterator[Panels]:
         lines = site.gateway("demo-users").splitlines()
         site.start()
         passwords = {line.split()[2]: line.split()[3] for line in lines}
-        yield Panels(f"http://{site.status()['listen']}", passwords)
+        yield Panels(f"http://{site.status()['listen']}", passwords, site)
     finally:
         site.close()
 

@@ -170,6 +170,24 @@ def test_it_works_by_keyboard_alone(open_page):
     expect(page.get_by_text("Statuses refreshed")).to_be_focused()
 
 
+def test_a_stopped_pool_says_so_and_leads_back(chromium, panels):
+    context = chromium.new_context(base_url=panels.url)
+    page = context.new_page()
+    panels.site.pool("stop")
+    try:
+        response = page.goto("/sign-in")
+        assert response is not None
+        assert response.status == 503
+        expect(page.get_by_role("heading")).to_have_text("The control panel is not available at the moment")
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert colour != "rgba(0, 0, 0, 0)", "its style is let in by its own policy"
+    finally:
+        panels.site.pool("start-pool")
+    page.get_by_role("link", name="Try again").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    context.close()
+
+
 def press_tab_to(page: Page, selector: str, *, back: bool = False) -> None:
     for _ in range(80):
         page.keyboard.press("Shift+Tab" if back else "Tab")

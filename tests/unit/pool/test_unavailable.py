@@ -47,6 +47,19 @@ def test_it_answers_503_and_closes(listener, answerer):
     assert answer.endswith(b"\r\n\r\nService Unavailable\n")
 
 
+def test_a_browser_gets_a_page(listener, answerer):
+    answerer.open()
+
+    with connect(listener) as client:
+        client.sendall(b"GET /provider/ HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*\r\n\r\n")
+        head, _, page = read_all(client).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"Content-Type: text/html; charset=utf-8" in head
+    assert f"Content-Length: {len(page)}".encode() in head
+    assert b"Try again" in page
+
+
 def test_a_request_with_a_body_is_read_before_the_answer(listener, answerer):
     answerer.open()
 
