@@ -65,6 +65,19 @@ class PartnerCenterClients:
         self.note(instance_name, None, utcnow())
         return targets
 
+    def ask_domain_available(self, instance_name: str, domain: str) -> bool | None:
+        """Whether no tenant at Microsoft has the domain yet; None when it could not be asked."""
+        client = self.for_instance_name(instance_name)
+        if client is None or self.pauses.wait(instance_name, utcnow()):
+            return None
+        try:
+            available = client.is_domain_available(domain)
+        except PartnerCenterError as exc:
+            self.note(instance_name, exc, utcnow())
+            return None
+        self.note(instance_name, None, utcnow())
+        return available
+
     def try_connection(self, instance_name: str) -> Report:
         """Say whether Partner Center serves this instance, within half a minute or so."""
         return self._trials.run(instance_name)

@@ -44,6 +44,10 @@ class Permission(enum.StrEnum):
 
     CATALOG_READ = "catalog:read"
     CATALOG_IMPORT = "catalog:import"
+    CATALOG_EDIT = "catalog:edit"
+    PLAN_EDIT = "plan:edit"
+    ACCOUNT_READ = "account:read"
+    ACCOUNT_EDIT = "account:edit"
     SUBSCRIPTION_READ = "subscription:read"
     UPGRADE_READ = "upgrade:read"
     UPGRADE_CREATE = "upgrade:create"
@@ -63,6 +67,7 @@ class Permission(enum.StrEnum):
 READING = frozenset(
     {
         Permission.CATALOG_READ,
+        Permission.ACCOUNT_READ,
         Permission.SUBSCRIPTION_READ,
         Permission.UPGRADE_READ,
         Permission.UPGRADE_REFRESH,
@@ -72,12 +77,20 @@ READING = frozenset(
 )
 """A refresh only has statuses read sooner, so whoever sees them may ask for it."""
 UPGRADING = frozenset({Permission.UPGRADE_CREATE, Permission.UPGRADE_CANCEL})
-ADMINISTERING = frozenset({Permission.USER_MANAGE, Permission.API_KEY_MANAGE})
+ADMINISTERING = frozenset(
+    {Permission.USER_MANAGE, Permission.API_KEY_MANAGE, Permission.PLAN_EDIT, Permission.ACCOUNT_EDIT}
+)
+"""Of the own account and below it; the services keep everybody within that."""
 PROVIDER_READING = frozenset({Permission.POOL_READ})
 PROVIDER_UPGRADING = frozenset({Permission.CONNECTION_TEST})
 """It signs in at Microsoft, which is no business of who may only look."""
 PROVIDER_ADMINISTERING = frozenset(
-    {Permission.CATALOG_IMPORT, Permission.POOL_CONTROL, Permission.SETTINGS_CHANGE}
+    {
+        Permission.CATALOG_IMPORT,
+        Permission.CATALOG_EDIT,
+        Permission.POOL_CONTROL,
+        Permission.SETTINGS_CHANGE,
+    }
 )
 
 

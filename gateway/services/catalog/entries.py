@@ -30,7 +30,7 @@ PATTERN_WORDS = {
     _TEXT: "text without control characters and without blanks around it",
     _GUID: "a GUID such as b589e9bd-ec86-4a74-886f-2e89ad37d34f",
     _OFFER: "a product and SKU such as CFQ7TTC0LH18:0001, or the GUID of a legacy offer",
-    _PRICE: "a price of 0 or more as text with at most 4 decimals, such as 6.00",
+    _PRICE: "a price of 0 or more with a point and at most 4 decimals, such as 6.00",
     _CURRENCY: "a currency of three capitals, such as USD",
     _DOMAIN: "a domain name such as example.onmicrosoft.com",
     _EMAIL: "an email address such as admin@example.com",

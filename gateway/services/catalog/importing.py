@@ -56,16 +56,8 @@ def import_catalog(
     :param progress: is told what is being done, how many entries of it are done, and of how many
     :raises CatalogError: with everything that is wrong; nothing was written
     """
-    progress = progress or _tell_nobody
-    catalog = read_document(document, progress)
-    database_session.flush()
-    connection = database_session.connection()
-    _wait_for_other_imports(connection)
-    before = load_known(connection, catalog)
-    after = before.with_catalog(catalog)
-    _check(connection, catalog, before, after)
-    summary = _write(connection, catalog, after, now, progress)
-    database_session.expire_all()
+    catalog = read_document(document, progress or _tell_nobody)
+    summary = write_catalog(database_session, catalog, now=now, progress=progress)
     Audit(database_session).record(AuditAction.CATALOG_IMPORTED, by, now, detail=_words(summary))
     log.info(
         "Catalog imported: accounts=%s plans=%s subscriptions=%s skipped=%s",
@@ -74,6 +66,25 @@ def import_catalog(
         len(catalog.subscriptions),
         summary.subscriptions.skipped,
     )
+    return summary
+
+
+def write_catalog(
+    database_session: Session, catalog: Catalog, *, now: datetime, progress: Progress | None = None
+) -> ImportSummary:
+    """Make the database what a catalog says that was read; see `import_catalog`.
+
+    :raises CatalogError: with every rule that it breaks; nothing was written
+    """
+    progress = progress or _tell_nobody
+    database_session.flush()
+    connection = database_session.connection()
+    wait_for_other_imports(connection)
+    before = load_known(connection, catalog)
+    after = before.with_catalog(catalog)
+    _check(connection, catalog, before, after)
+    summary = _write(connection, catalog, after, now, progress)
+    database_session.expire_all()
     return summary
 
 
@@ -91,8 +102,11 @@ def _tell_nobody(_what: str, _done: int, _total: int) -> None:
     pass
 
 
-def _wait_for_other_imports(connection: Connection) -> None:
-    """SQLite has one writer at a time anyhow."""
+def wait_for_other_imports(connection: Connection) -> None:
+    """From here to the end of the transaction nobody else changes the catalog.
+
+    SQLite has one writer at a time anyhow.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
 
