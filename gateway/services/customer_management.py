@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from gateway.models import (
     Account,
+    ApplicationInstance,
     PlanKind,
     ServicePlan,
     ServiceTemplate,
@@ -77,6 +78,26 @@ class CustomerManagement:
             )
         )
         return self._db.scalars(query.order_by(Subscription.id).limit(1)).first()
+
+    def instances_by_reseller(self) -> dict[str, list[str]]:
+        """The names of the instances for which resellers have an active subscription, by reseller."""
+        query = (
+            select(Subscription.account_id, ApplicationInstance.name)
+            .join(ServicePlan, ServicePlan.id == Subscription.service_plan_id)
+            .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
+            .join(ApplicationInstance, ApplicationInstance.id == ServiceTemplate.application_instance_id)
+            .where(
+                ServicePlan.kind == PlanKind.CUSTOMER_MANAGEMENT,
+                Subscription.status == SubscriptionStatus.ACTIVE,
+            )
+            .order_by(ApplicationInstance.name)
+        )
+        found: dict[str, list[str]] = {}
+        for reseller_id, name in self._db.execute(query):
+            names = found.setdefault(reseller_id, [])
+            if name not in names:
+                names.append(name)
+        return found
 
     def _templates(self, reseller_id: str, instance_id: str) -> Sequence[ServiceTemplate]:
         """Of the Office 365 plans that the reseller sells."""

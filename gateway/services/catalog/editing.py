@@ -62,6 +62,7 @@ class CatalogEditing:
         self._db = db
         db.flush()
         wait_for_other_imports(db.connection())
+        db.expire_all()  # What was read before the wait may have changed in it.
 
     def new_id(self, model: Model, name: str) -> str:
         """An id made of a name, with a number behind it where something has it already."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pyramid.request import Request
@@ -15,14 +14,15 @@ from gateway.services.catalog_queries import CatalogQueries, PlanRow
 from gateway.services.paging import Page
 from gateway.web.panels.places import PACKAGE, Crumb, Places
 from gateway.web.panels.rendering import page, see_other
+from gateway.web.panels.tabs import (
+    applications_tabs,
+    instance_tabs,
+    make_tabs,
+    office365_tabs,
+    package_tabs,
+)
 from gateway.web.registry import BACKGROUND, CLIENTS, SETTINGS
 from gateway.web.security import Permission
-
-
-class Tab(NamedTuple):
-    name: str
-    url: str
-    is_current: bool
 
 
 class Section(NamedTuple):
@@ -45,13 +45,12 @@ def services(request: Request) -> Response:
 
 def applications(request: Request) -> Response:
     places = Places(request)
-    tabs = _tabs(("General", places.url("applications")), ("APS Connectors", places.url("aps_connectors")))
     instances = CatalogQueries(request.db, request.caller).application_instances()
     return page(
         request,
         "applications.jinja2",
         trail=places.home_trail(),
-        tabs=tabs,
+        tabs=applications_tabs(places, "General"),
         instances=instances,
         package=PACKAGE,
     )
@@ -59,9 +58,7 @@ def applications(request: Request) -> Response:
 
 def aps_connectors(request: Request) -> Response:
     places = Places(request)
-    tabs = _tabs(
-        ("General", places.url("applications")), ("APS Connectors", places.url("aps_connectors")), current=1
-    )
+    tabs = applications_tabs(places, "APS Connectors")
     instances = CatalogQueries(request.db, request.caller).application_instances()
     trail = places.package_trail()[:-1]
     return page(
@@ -76,7 +73,7 @@ def package(request: Request) -> Response:
         request,
         "package.jinja2",
         trail=places.package_trail(),
-        tabs=_tabs(*_package_tabs(places)),
+        tabs=package_tabs(places, "General"),
         instances=instances,
         package=PACKAGE,
     )
@@ -89,7 +86,7 @@ def instances(request: Request) -> Response:
         request,
         "instances.jinja2",
         trail=[*places.package_trail(), Crumb("Instances", places.url("instances"))],
-        tabs=_tabs(*_package_tabs(places), current=1),
+        tabs=package_tabs(places, "Instances"),
         instances=found,
         states={each.id: _state(request, each) for each in found},
     )
@@ -106,7 +103,7 @@ def instance_page(request: Request, **values: Any) -> Response:
         request,
         "instance.jinja2",
         trail=places.instance_trail(found),
-        tabs=_tabs(*_instance_tabs(places, found)),
+        tabs=instance_tabs(places, found, "General"),
         instance=found,
         state=_state(request, found),
         engine=engine_figures(request),
@@ -121,11 +118,11 @@ def plans(request: Request) -> Response:
     queries = CatalogQueries(request.db, request.caller)
     if places.area == "provider":
         found = queries.application_instance(request.matchdict["instance_id"])
-        trail, tabs = places.plans_trail(found), _tabs(*_instance_tabs(places, found), current=1)
+        trail, tabs = places.plans_trail(found), instance_tabs(places, found, "Service Plans")
         sections = [_section(request, queries, found)]
     else:
         trail = [*places.package_trail(), Crumb("Service Plans", places.url("plans"))]
-        tabs = _tabs(*_office365_tabs(places), current=1)
+        tabs = office365_tabs(places, "Service Plans")
         sections = _sections(request, queries)
     return page(
         request, "plans.jinja2", trail=trail, tabs=tabs, sections=sections, ask=_vendor_above(request)
@@ -134,7 +131,9 @@ def plans(request: Request) -> Response:
 
 def customer_cp(request: Request) -> Response:
     places = Places(request)
-    tabs = _tabs(("General", places.url("customer_cp")), (PACKAGE, places.url("office365")))
+    tabs = make_tabs(
+        ("General", places.url("customer_cp")), (PACKAGE, places.url("office365")), current="General"
+    )
     return page(request, "customer_cp.jinja2", trail=places.home_trail(), tabs=tabs, package=PACKAGE)
 
 
@@ -145,7 +144,7 @@ def office365(request: Request) -> Response:
         request,
         "office365.jinja2",
         trail=places.package_trail(),
-        tabs=_tabs(*_office365_tabs(places)),
+        tabs=office365_tabs(places, "General"),
         sections=sections,
         engine=engine_figures(request),
         ask=_vendor_above(request),
@@ -186,22 +185,3 @@ def _state(request: Request, found: ApplicationInstance) -> dict[str, Any]:
 def _vendor_above(request: Request) -> str:
     account = request.db.get_one(Account, request.caller.account_id)
     return account.parent.name if account.parent else "the administrator"
-
-
-def _package_tabs(places: Places) -> Sequence[tuple[str, str]]:
-    return ("General", places.url("package")), ("Instances", places.url("instances"))
-
-
-def _instance_tabs(places: Places, found: ApplicationInstance) -> Sequence[tuple[str, str]]:
-    return (
-        ("General", places.url("instance", instance_id=found.id)),
-        ("Service Plans", places.url("plans", instance_id=found.id)),
-    )
-
-
-def _office365_tabs(places: Places) -> Sequence[tuple[str, str]]:
-    return ("General", places.url("office365")), ("Service Plans", places.url("plans"))
-
-
-def _tabs(*tabs: tuple[str, str], current: int = 0) -> list[Tab]:
-    return [Tab(name, url, number == current) for number, (name, url) in enumerate(tabs)]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pyramid.request import Request
 
-from gateway.models import ApplicationInstance, ServicePlan
+from gateway.models import Account, ApplicationInstance, ServicePlan
 
 AREAS = ("provider", "reseller")
 PANEL_NAMES = {"provider": "Provider Control Panel", "reseller": "Reseller Control Panel"}
@@ -55,7 +55,14 @@ class Places:
 
     def sections(self) -> list[Crumb]:
         """What stands at the top of every page of the panel."""
-        return [self.home_trail()[0], *self.batches_trail(), *self.access_trail(), *self.audit_trail()]
+        below = [*self.resellers_trail(), *self.customers_trail()]
+        return [
+            self.home_trail()[0],
+            *below,
+            *self.batches_trail(),
+            *self.access_trail(),
+            *self.audit_trail(),
+        ]
 
     def home_trail(self) -> list[Crumb]:
         if self.area == "reseller":
@@ -91,6 +98,28 @@ class Places:
     def plan_trail(self, plan: ServicePlan) -> list[Crumb]:
         instance = plan.service_template.application_instance
         return [*self.plans_trail(instance), Crumb(plan.name, self.plan(plan))]
+
+    def templates_trail(self, instance: ApplicationInstance) -> list[Crumb]:
+        url = self.url("templates", instance_id=instance.id)
+        return [*self.instance_trail(instance), Crumb("Service Templates", url)]
+
+    def resellers_trail(self) -> list[Crumb]:
+        return [Crumb("Resellers", self.url("resellers"))]
+
+    def reseller_trail(self, reseller: Account) -> list[Crumb]:
+        url = self.url("reseller", reseller_id=reseller.id)
+        return [*self.resellers_trail(), Crumb(reseller.name, url)]
+
+    def customers_trail(self) -> list[Crumb]:
+        """The customers of one's own account."""
+        return [Crumb("Customers", self.url("customers"))]
+
+    def vendor_customers_trail(self, vendor: Account) -> list[Crumb]:
+        """Those of any vendor; a reseller's are a tab of it."""
+        if vendor.id == self._request.caller.account_id:
+            return self.customers_trail()
+        url = self.url("reseller_customers", reseller_id=vendor.id)
+        return [*self.reseller_trail(vendor), Crumb("Customers", url)]
 
     def batches_trail(self) -> list[Crumb]:
         return [Crumb("Upgrades", self.url("batches"))]

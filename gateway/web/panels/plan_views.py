@@ -28,6 +28,7 @@ from gateway.web.panels.places import Places
 from gateway.web.panels.rendering import Message, page, part, see_other
 from gateway.web.panels.selecting import Chosen, check_plan, chosen, find_plan
 from gateway.web.panels.sorting import heads
+from gateway.web.panels.tabs import plan_tabs
 from gateway.web.panels.words import SUBSCRIPTION_STATUSES, UPGRADE_STATUSES, counted
 from gateway.web.registry import DATABASE
 from gateway.web.security import Permission
@@ -63,6 +64,7 @@ def show_plan(request: Request) -> Response:
         request,
         "plan.jinja2",
         trail=places.plan_trail(plan),
+        tabs=plan_tabs(places, plan, "Subscriptions"),
         plan=plan,
         asked=asked,
         may_select=_may_select(request, plan),

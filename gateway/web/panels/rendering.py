@@ -56,6 +56,7 @@ def page(request: Request, template: str, http_status: HTTPStatus = HTTPStatus.O
             each.name for each in request.registry[SETTINGS].application_instances if each.is_simulated
         ],
         "may_upgrade": bool(request.has_permission(Permission.UPGRADE_CREATE)),
+        "may_edit_catalog": bool(request.has_permission(Permission.CATALOG_EDIT)),
         "request": request,
     }
     html = render(f"gateway.web.panels:templates/{template}", common | values, request)

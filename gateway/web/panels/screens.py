@@ -9,14 +9,18 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from gateway.web.panels import (
+    account_views,
     api_key_views,
     audit_views,
     batch_views,
     connection_views,
+    enrolment_views,
     navigating,
+    plan_form_views,
     plan_views,
     retry_views,
     signing_in,
+    template_views,
     user_views,
     wizard_views,
 )
@@ -49,9 +53,16 @@ Row = tuple[str, str, View, str, Permission]
 def _of_plan() -> tuple[Row, ...]:
     """Below the address of a plan."""
     read, create = Permission.SUBSCRIPTION_READ, Permission.UPGRADE_CREATE
+    look, edit, form = Permission.CATALOG_READ, Permission.PLAN_EDIT, plan_form_views
     return (
         ("plan", "", plan_views.show_plan, "GET", read),
         ("plan_live", "live", plan_views.live_plan, "GET", read),
+        ("plan_general", "general", form.show_general, "GET", look),
+        ("plan_general", "general", form.change_general, "POST", edit),
+        ("plan_prices", "prices", form.show_prices, "GET", look),
+        ("plan_prices", "prices", form.change_prices, "POST", edit),
+        ("plan_delegation", "delegation", form.show_delegation, "GET", look),
+        ("plan_delegation", "delegation", form.delegate, "POST", edit),
         ("plan_csv", "subscriptions.csv", plan_views.export_plan, "GET", read),
         ("plan_cancel", "cancel-upgrade", plan_views.cancel_upgrades, "POST", Permission.UPGRADE_CANCEL),
         ("plan_refresh", "refresh-statuses", plan_views.refresh_statuses, "POST", Permission.UPGRADE_REFRESH),
@@ -113,12 +124,43 @@ def _of_access(area: str) -> tuple[Row, ...]:
     )
 
 
+def _of_accounts(area: str) -> tuple[Row, ...]:
+    """Resellers and customers below the account of who asks."""
+    read, edit, views = Permission.ACCOUNT_READ, Permission.ACCOUNT_EDIT, account_views
+    reseller = f"/{area}/resellers/{{reseller_id}}"
+    customer = f"/{area}/customers/{{customer_id}}"
+    return (
+        ("resellers", f"/{area}/resellers", views.list_resellers, "GET", read),
+        ("reseller_new", f"/{area}/add-reseller", views.new_reseller, "GET", edit),
+        ("reseller_new", f"/{area}/add-reseller", views.create_reseller, "POST", edit),
+        ("reseller", reseller, views.show_reseller, "GET", read),
+        ("reseller", reseller, views.change_reseller, "POST", edit),
+        ("reseller_customers", f"{reseller}/customers", views.list_reseller_customers, "GET", read),
+        ("reseller_plans", f"{reseller}/service-plans", views.show_reseller_plans, "GET", read),
+        (
+            "reseller_subscriptions",
+            f"{reseller}/subscriptions",
+            views.show_reseller_subscriptions,
+            "GET",
+            read,
+        ),
+        ("subscribe", f"{reseller}/subscribe", enrolment_views.show_subscribe, "GET", edit),
+        ("subscribe", f"{reseller}/subscribe", enrolment_views.subscribe, "POST", edit),
+        ("customers", f"/{area}/customers", views.list_customers, "GET", read),
+        ("customer_new", f"/{area}/add-customer", views.new_customer, "GET", edit),
+        ("customer_new", f"/{area}/add-customer", views.create_customer, "POST", edit),
+        ("customer", customer, views.show_customer, "GET", read),
+        ("customer", customer, views.change_customer, "POST", edit),
+    )
+
+
 def _shared() -> Iterator[Screen]:
     """What both panels have, each at addresses of its own."""
     for area, plans in PLANS.items():
         yield Screen(f"{area}.home", f"/{area}/", navigating.home, permission=Permission.CATALOG_READ)
         yield Screen(f"{area}.plans", plans, navigating.plans, permission=Permission.CATALOG_READ)
-        for name, path, view, method, permission in (*_of_plan(), *_of_batch(area), *_of_access(area)):
+        rows = (*_of_plan(), *_of_batch(area), *_of_accounts(area), *_of_access(area))
+        for name, path, view, method, permission in rows:
             whole = path if path.startswith("/") else f"{plans}/{{plan_id}}/{path}".rstrip("/")
             yield Screen(f"{area}.{name}", whole, view, method, permission)
 
@@ -155,6 +197,38 @@ _CONNECTION = Screen(
     Permission.CONNECTION_TEST,
 )
 
+_CATALOG = tuple(
+    Screen(f"provider.{name}", f"{INSTANCES}/{{instance_id}}/{path}", view, method, permission)
+    for name, path, view, method, permission in (
+        ("templates", "service-templates", template_views.list_templates, "GET", Permission.CATALOG_READ),
+        ("template_new", "add-service-template", template_views.new_template, "GET", Permission.CATALOG_EDIT),
+        (
+            "template_new",
+            "add-service-template",
+            template_views.create_template,
+            "POST",
+            Permission.CATALOG_EDIT,
+        ),
+        (
+            "template",
+            "service-templates/{template_id}",
+            template_views.show_template,
+            "GET",
+            Permission.CATALOG_READ,
+        ),
+        (
+            "template",
+            "service-templates/{template_id}",
+            template_views.change_template,
+            "POST",
+            Permission.CATALOG_EDIT,
+        ),
+        ("plan_new", "add-service-plan", plan_form_views.new_plan, "GET", Permission.CATALOG_EDIT),
+        ("plan_new", "add-service-plan", plan_form_views.create_plan, "POST", Permission.CATALOG_EDIT),
+    )
+)
+"""What only the provider has: what plans are made of, and new ones."""
+
 _RESELLER = tuple(
     Screen(f"reseller.{name}", path, view, permission=Permission.CATALOG_READ)
     for name, path, view in (
@@ -163,4 +237,11 @@ _RESELLER = tuple(
     )
 )
 
-SCREENS: tuple[Screen, ...] = (*_SESSION, *_PROVIDER, _CONNECTION, *_RESELLER, *_shared())
+SCREENS: tuple[Screen, ...] = (
+    *_SESSION,
+    *_PROVIDER,
+    _CONNECTION,
+    *_CATALOG,
+    *_RESELLER,
+    *_shared(),
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.engine import Outcome
-from gateway.models import Role, SubscriptionStatus, UpgradeStatus
+from gateway.models import PlanKind, ResourceKind, Role, SubscriptionStatus, UpgradeStatus
 from gateway.services.audit import AuditAction
 from gateway.services.eligibility import ViolationCode
 
@@ -17,6 +17,21 @@ UPGRADE_STATUSES = {
 }
 
 SUBSCRIPTION_STATUSES = {status: status.value.capitalize() for status in SubscriptionStatus}
+
+RESOURCE_KINDS = {
+    ResourceKind.LICENSE: "Office 365 License",
+    ResourceKind.ADDON: "Office 365 Add-on",
+    ResourceKind.OTHER: "Other",
+}
+
+PLAN_KINDS = {
+    PlanKind.STANDARD: ("Office 365 plan", "What customers subscribe to: licenses and what they cost"),
+    PlanKind.CUSTOMER_MANAGEMENT: (
+        "Office 365 Customer Management",
+        "Lets the resellers that are subscribed to it upgrade subscriptions; it costs nothing",
+    ),
+}
+"""Name and meaning."""
 
 REASONS = {
     ViolationCode.SUBSCRIPTION_NOT_ACTIVE: "The subscription is not active",

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.db import Base
-from gateway.models import UpgradeStatus
+from gateway.models import PlanKind, UpgradeStatus
 from gateway.web.panels.screens import SCREENS
 from tests.unit.web.panels.helpers import Browser
 from tests.unit.web.test_tenancy import missing_ids
@@ -31,6 +31,9 @@ RESELLER_MANAGES_FORM = (303, 422, 403, 422, 404, 404)
 READ = (303, 404, 200, 200, 404, 404)
 CHANGE = (303, 404, 403, 303, 404, 404)
 CHANGE_FORM = (303, 404, 403, 422, 404, 404)
+STALE = (303, 404, 403, 409, 404, 404)
+"""A form that was not opened before: whoever may save is told that the thing has changed."""
+PROVIDER_MANAGES_STALE = (303, 404, 404, 404, 403, 409)
 REFRESH = (303, 404, 303, 303, 404, 404)
 STEP = (303, 404, 403, 200, 404, 404)
 
@@ -72,8 +75,17 @@ SHARED = {
     "POST batch_again": CHANGE,
     "GET upgrade": READ,
 }
-ONLY_PROVIDER["POST provider.instance_test"] = PROVIDER
-LISTS = ("GET audit", "GET audit_csv", "GET users", "GET api_keys")
+ONLY_PROVIDER |= {
+    "POST provider.instance_test": PROVIDER,
+    "GET provider.templates": PROVIDER,
+    "GET provider.template": PROVIDER,
+    "POST provider.template": PROVIDER_MANAGES_STALE,
+    "GET provider.template_new": PROVIDER_MANAGES,
+    "POST provider.template_new": PROVIDER_MANAGES_FORM,
+    "GET provider.plan_new": PROVIDER_MANAGES,
+    "POST provider.plan_new": PROVIDER_MANAGES_FORM,
+}
+LISTS = ("GET audit", "GET audit_csv", "GET users", "GET api_keys", "GET resellers", "GET customers")
 FORMS = ("user_new", "api_key_new")
 """Of the account itself; the provider's are for all accounts."""
 MANAGING = {
@@ -85,13 +97,31 @@ MANAGING = {
     "POST user_sign_out": CHANGE,
     "GET api_key_revoke": STEP,
     "POST api_key_revoke": CHANGE,
+    "GET plan_general": READ,
+    "POST plan_general": STALE,
+    "GET plan_prices": READ,
+    "POST plan_prices": STALE,
+    "GET plan_delegation": READ,
+    "POST plan_delegation": CHANGE_FORM,
+    "POST reseller_new": CHANGE,
+    "GET reseller": READ,
+    "POST reseller": STALE,
+    "GET reseller_customers": READ,
+    "GET reseller_plans": READ,
+    "GET reseller_subscriptions": READ,
+    "GET subscribe": STEP,
+    "POST subscribe": CHANGE_FORM,
+    "POST customer_new": CHANGE,
+    "GET customer": READ,
+    "POST customer": STALE,
 }
-"""A user and a key of the reseller."""
+"""A user, a key and a plan of the reseller, and the accounts below it."""
 AS_PROVIDER = {
     READ: PROVIDER,
     STEP: PROVIDER_MANAGES,
     CHANGE: PROVIDER_MANAGES_MOVES,
     CHANGE_FORM: PROVIDER_MANAGES_FORM,
+    STALE: PROVIDER_MANAGES_STALE,
 }
 
 
@@ -104,6 +134,9 @@ def _access():
         yield f"POST reseller.{form}", RESELLER_MANAGES_FORM
         yield f"GET provider.{form}", PROVIDER_MANAGES
         yield f"POST provider.{form}", PROVIDER_MANAGES_FORM
+    for form in ("reseller_new", "customer_new"):
+        yield f"GET reseller.{form}", RESELLER_MANAGES
+        yield f"GET provider.{form}", PROVIDER_MANAGES
     for key, statuses in MANAGING.items():
         yield key.replace(" ", " reseller."), statuses
         yield key.replace(" ", " provider."), AS_PROVIDER[statuses]
@@ -219,7 +252,9 @@ def _ask(browser, method, url, names):
     chosen = [("s", names["subscription"]), ("target", names["target"]), ("u", names["upgrade_id"])]
     if method == "GET":
         return browser.get(url, chosen if "upgrade-subscriptions" in url or "again" in url else None)
-    return browser.post(url, chosen)
+    written = {"name": "Somebody", "parent": names["owner"], "kind": "standard", "subdomain": "somebody"}
+    written |= {"service_template": names["template_id"], "service_plan": names["management"]}
+    return browser.post(url, [*chosen, *written.items()])
 
 
 @pytest.fixture
@@ -230,6 +265,7 @@ def names(db, factories, world):
     upgrade = factories.upgrade(world.subscriptions["reseller"], target, batch, status=UpgradeStatus.PENDING)
     other = factories.subscription(plan)
     user, (key, _) = factories.user(world.reseller), factories.api_key(world.reseller)
+    management = factories.service_plan(kind=PlanKind.CUSTOMER_MANAGEMENT, vendor=world.reseller)
     db.commit()
     return {
         "instance_id": "office365",
@@ -240,4 +276,9 @@ def names(db, factories, world):
         "upgrade_id": str(upgrade.id),
         "user_id": str(user.id),
         "prefix": key.prefix,
+        "template_id": world.template.id,
+        "owner": world.reseller.id,
+        "reseller_id": world.sub_reseller.id,
+        "customer_id": other.account_id,
+        "management": management.id,
     }
