@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import Session, joinedload
 
 from gateway.models import Account, AccountType, ServicePlan, Subscription
-from gateway.services.administration import record, require_administrator
-from gateway.services.audit import AuditAction
+from gateway.services.administration import require_administrator
+from gateway.services.audit import Audit, AuditAction
 from gateway.services.caller import Caller
 from gateway.services.catalog.describing import describe_account
 from gateway.services.catalog.editing import CatalogEditing, Entry, require_unchanged
@@ -176,10 +176,9 @@ class Accounts:
 
     def _record(self, action: AuditAction, entry: Entry, members: Iterable[str], now: datetime) -> None:
         is_reseller = entry["type"] == AccountType.RESELLER.value
-        record(
-            self._db,
-            self._caller,
+        Audit(self._db).record(
             action,
+            self._caller.actor,
             now,
             account_id=entry["id"] if is_reseller else entry["parent"],
             subject=f"{entry['type']} {entry['name']} ({entry['id']})",

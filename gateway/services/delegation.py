@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.models import Account, AccountType, PlanKind, ServicePlan
-from gateway.services.administration import record, require_administrator
-from gateway.services.audit import AuditAction
+from gateway.services.administration import require_administrator
+from gateway.services.audit import Audit, AuditAction
 from gateway.services.caller import Caller
 from gateway.services.catalog.describing import describe_plan
 from gateway.services.catalog.editing import CatalogEditing, InvalidEntryError
@@ -72,10 +72,9 @@ class Delegation:
             copies.append(original | {"id": copy_id, "vendor": reseller_id, "delegated_from": plan.id})
         editing.save(ServicePlan, *copies, now=now)
         for copy in copies:
-            record(
-                self._db,
-                self._caller,
+            Audit(self._db).record(
                 AuditAction.SERVICE_PLAN_DELEGATED,
+                self._caller.actor,
                 now,
                 account_id=copy["vendor"],
                 subject=f"service plan {plan.name} ({plan.id})",

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session, joinedload
 from gateway.errors import GatewayError
 from gateway.models import Account, PlanKind, ServicePlan, ServiceTemplate, Subscription
 from gateway.services.accounts import Accounts
-from gateway.services.administration import record, require_administrator
-from gateway.services.audit import AuditAction
+from gateway.services.administration import require_administrator
+from gateway.services.audit import Audit, AuditAction
 from gateway.services.branch import sees_plan
 from gateway.services.caller import Caller
 from gateway.services.catalog.editing import CatalogEditing, Entry, InvalidEntryError, check_form
@@ -118,10 +118,9 @@ class Enrolment:
         plan = self._check_rules(reseller_id, plan_id, form)
         subscription_id = editing.new_id(Subscription, f"{reseller_id}-customer-management")
         editing.save(Subscription, _entry(subscription_id, reseller_id, plan, form), now=now)
-        record(
-            self._db,
-            self._caller,
+        Audit(self._db).record(
             AuditAction.RESELLER_SUBSCRIBED,
+            self._caller.actor,
             now,
             account_id=reseller_id,
             subject=f"reseller {reseller_id}",

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.models import PlanKind, ServicePlan, ServiceTemplate
-from gateway.services.administration import record, require_administrator, require_provider_administrator
-from gateway.services.audit import AuditAction
+from gateway.services.administration import require_administrator, require_provider_administrator
+from gateway.services.audit import Audit, AuditAction
 from gateway.services.caller import Caller
 from gateway.services.catalog.describing import describe_plan
 from gateway.services.catalog.editing import (
@@ -103,8 +103,8 @@ class ServicePlans:
 
     def _record(self, action: AuditAction, entry: Entry, detail: str, now: datetime) -> None:
         subject = f"service plan {entry['name']} ({entry['id']})"
-        record(
-            self._db, self._caller, action, now, account_id=entry["vendor"], subject=subject, detail=detail
+        Audit(self._db).record(
+            action, self._caller.actor, now, account_id=entry["vendor"], subject=subject, detail=detail
         )
 
     def _require_plans_of(self, template: ServiceTemplate) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from gateway.models import ServicePlan, ServiceTemplate
-from gateway.services.administration import record, require_provider_administrator
-from gateway.services.audit import AuditAction
+from gateway.services.administration import require_provider_administrator
+from gateway.services.audit import Audit, AuditAction
 from gateway.services.caller import Caller
 from gateway.services.catalog.describing import describe_template
 from gateway.services.catalog.editing import (
@@ -117,10 +117,9 @@ class ServiceTemplates:
 
     def _record(self, action: AuditAction, entry: Entry, now: datetime) -> None:
         names = ", ".join(str(each["name"]) for each in entry["resource_types"])
-        record(
-            self._db,
-            self._caller,
+        Audit(self._db).record(
             action,
+            self._caller.actor,
             now,
             account_id=self._caller.account_id,
             subject=f"service template {entry['name']} ({entry['id']})",

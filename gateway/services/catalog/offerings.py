@@ -41,7 +41,9 @@ def _check_resource_types(path: str, entry: TemplateEntry, problems: Problems) -
 def check_plans(catalog: Catalog, before: Known, after: Known, problems: Problems) -> None:
     for path, entry in numbered("service_plans", catalog.service_plans):
         if _check_plan_references(path, entry, before, after, problems):
-            _check_plan_resources(path, entry, after.resource_types[entry.service_template], problems)
+            _check_plan_resources(
+                path, entry, after.resource_types.get(entry.service_template, set()), problems
+            )
             _check_delegation(path, entry, after, problems)
         months = [period.months for period in entry.subscription_periods]
         _check_unique(path, "subscription_periods", "months", months, problems)

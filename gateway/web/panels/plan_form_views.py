@@ -30,6 +30,7 @@ from gateway.web.panels.plan_forms import (
     PERIOD_MARKS,
     PERIOD_MEMBERS,
     PERIODS,
+    RATES,
     blank_period,
     labels_for,
     price_values,
@@ -190,8 +191,20 @@ def _plan_page(
         original=_original(request, plan),
         may_edit=bool(request.has_permission(Permission.PLAN_EDIT)),
         may_restructure=ServicePlans(request.db, request.caller).may_restructure(plan),
+        **_contained(plan, form),
         **_form_parts(form, plan.service_template.resource_types),
     )
+
+
+def _contained(plan: ServicePlan, form: Form) -> dict[str, Any]:
+    """Resources that the plan contains or has a rate for, and the others."""
+    ids = {each.resource_type_id for each in plan.resources}
+    types = types_of(plan.service_template)
+    has = {each.id: each.id in ids or bool(form.value(f"{RATES}-{each.id}-recurring_fee")) for each in types}
+    return {
+        "contained": [each for each in types if has[each.id]],
+        "others": [each for each in types if not has[each.id]],
+    }
 
 
 def _delegation_page(
