@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from playwright.sync_api import Page
 
 PLANS = "/provider/services/applications/aps-connectors/office-365/instances/office365/service-plans"
+INSTANCE = PLANS.rpartition("/")[0]
+TEMPLATE = "service_template=office365-template"
 BASIC = f"{PLANS}/m365-business-basic"
 RESELLER_PLANS = "/reseller/customer-cp/office-365/service-plans"
 RESELLER_BASIC = f"{RESELLER_PLANS}/m365-business-basic-reseller-1"
+OWN_RESELLER = "/reseller/resellers/reseller-3"
 STANDARD, RESELLER_STANDARD = "m365-business-standard", "m365-business-standard-reseller-1"
 
 Act = Callable[[Page], None]
@@ -90,6 +93,24 @@ def _create_a_key(page: Page) -> None:
     page.locator("code.key").wait_for()
 
 
+def _send_nothing(page: Page) -> None:
+    """A form as it is, to see what it says of empty fields."""
+    page.locator("form.sheet button.primary").click()
+    page.get_by_role("alert").wait_for()
+
+
+def _name_a_price(page: Page) -> None:
+    page.get_by_label("Name", exact=True).fill("Free for all")
+    page.get_by_label("Recurring fee of period 1").fill("5.00")
+    page.get_by_label("Rate of Office 365 E1 License").fill("1.00")
+    _send_nothing(page)
+
+
+def _ask_for_a_subdomain(page: Page) -> None:
+    page.get_by_label("Subdomain").fill("lantern")
+    _send_nothing(page)
+
+
 SIGN_IN = (
     Shown("sign-in", "/sign-in", None),
     Shown("sign-in-refused", "/sign-in", None, _fail_to_sign_in),
@@ -130,6 +151,77 @@ PAGES: dict[str, tuple[Shown, ...]] = {
         Shown("plan-management", f"{PLANS}/customer-management"),
         Shown("form-out-of-date", BASIC, act=_lose_the_token),
     ),
+    "provider.templates": (
+        Shown("templates", f"{INSTANCE}/service-templates"),
+        Shown("templates-empty", f"{INSTANCE.replace('office365', 'europe')}/service-templates"),
+    ),
+    "provider.template_new": (
+        Shown("template-new", f"{INSTANCE}/add-service-template"),
+        Shown("template-new-refused", f"{INSTANCE}/add-service-template", act=_send_nothing),
+    ),
+    "provider.template": (
+        Shown("template", f"{INSTANCE}/service-templates/office365-template"),
+        Shown("template-read-only", f"{INSTANCE}/service-templates/office365-template", "auditor"),
+    ),
+    "provider.plan_new": (
+        Shown("plan-new-kind", f"{INSTANCE}/add-service-plan"),
+        Shown("plan-new-no-template", f"{INSTANCE.replace('office365', 'europe')}/add-service-plan"),
+        Shown("plan-new", f"{INSTANCE}/add-service-plan?kind=standard&{TEMPLATE}"),
+        Shown(
+            "plan-new-refused",
+            f"{INSTANCE}/add-service-plan?kind=customer_management&{TEMPLATE}",
+            act=_name_a_price,
+        ),
+    ),
+    "provider.plan_general": (
+        Shown("plan-general", f"{BASIC}/general"),
+        Shown("plan-general-copy", f"{BASIC}-reseller-1/general"),
+        Shown("plan-general-read-only", f"{BASIC}/general", "auditor"),
+    ),
+    "provider.plan_prices": (
+        Shown("plan-prices", f"{BASIC}/prices"),
+        Shown("plan-prices-read-only", f"{BASIC}/prices", "auditor"),
+    ),
+    "provider.plan_delegation": (
+        Shown("plan-delegation", f"{BASIC}/delegation"),
+        Shown("plan-delegation-nobody", f"{BASIC}-reseller-2/delegation"),
+    ),
+    "provider.resellers": (
+        Shown("resellers", "/provider/resellers"),
+        Shown("resellers-empty", "/provider/resellers", site="empty"),
+    ),
+    "provider.reseller_new": (
+        Shown("reseller-new", "/provider/add-reseller"),
+        Shown("reseller-new-refused", "/provider/add-reseller", act=_send_nothing),
+    ),
+    "provider.reseller": (
+        Shown("reseller", "/provider/resellers/reseller-1"),
+        Shown("reseller-read-only", "/provider/resellers/reseller-1", "auditor"),
+    ),
+    "provider.reseller_customers": (Shown("reseller-customers", "/provider/resellers/reseller-1/customers"),),
+    "provider.reseller_plans": (
+        Shown("reseller-delegated-plans", "/provider/resellers/reseller-1/service-plans"),
+        Shown("reseller-delegated-plans-empty", "/provider/resellers/reseller-new/service-plans"),
+    ),
+    "provider.reseller_subscriptions": (
+        Shown("reseller-subscriptions", "/provider/resellers/reseller-1/subscriptions"),
+        Shown("reseller-subscriptions-empty", "/provider/resellers/reseller-4/subscriptions"),
+    ),
+    "provider.subscribe": (
+        Shown("subscribe", "/provider/resellers/reseller-4/subscribe"),
+        Shown("subscribe-refused", "/provider/resellers/reseller-4/subscribe", act=_send_nothing),
+        Shown("subscribe-unavailable", "/provider/resellers/reseller-4/subscribe", act=_ask_for_a_subdomain),
+    ),
+    "provider.customers": (
+        Shown("customers", "/provider/customers"),
+        Shown("customers-no-match", "/provider/customers?text=nobody"),
+        Shown("customers-empty", "/provider/customers", site="empty"),
+    ),
+    "provider.customer_new": (
+        Shown("customer-new", "/provider/add-customer"),
+        Shown("customer-new-refused", "/provider/add-customer", act=_send_nothing),
+    ),
+    "provider.customer": (Shown("customer", "/provider/customers/customer-00001"),),
     "provider.target": (
         Shown("upgrade-target", f"{BASIC}/upgrade-subscriptions?all=1"),
         Shown("upgrade-target-none", f"{PLANS}/o365-e5/upgrade-subscriptions?all=1"),
@@ -219,6 +311,21 @@ PAGES: dict[str, tuple[Shown, ...]] = {
             "harbour",
         ),
     ),
+    "reseller.plan_general": (Shown("own-plan-general", f"{RESELLER_BASIC}/general", "harbour"),),
+    "reseller.plan_prices": (Shown("own-plan-prices", f"{RESELLER_BASIC}/prices", "harbour"),),
+    "reseller.plan_delegation": (Shown("own-plan-delegation", f"{RESELLER_BASIC}/delegation", "harbour"),),
+    "reseller.resellers": (Shown("own-resellers", "/reseller/resellers", "harbour"),),
+    "reseller.reseller_new": (Shown("own-reseller-new", "/reseller/add-reseller", "harbour"),),
+    "reseller.reseller": (Shown("own-reseller", f"{OWN_RESELLER}", "harbour"),),
+    "reseller.reseller_customers": (Shown("own-reseller-customers", f"{OWN_RESELLER}/customers", "harbour"),),
+    "reseller.reseller_plans": (Shown("own-reseller-plans", f"{OWN_RESELLER}/service-plans", "harbour"),),
+    "reseller.reseller_subscriptions": (
+        Shown("own-reseller-subscriptions", f"{OWN_RESELLER}/subscriptions", "harbour"),
+    ),
+    "reseller.subscribe": (Shown("own-subscribe-no-plan", f"{OWN_RESELLER}/subscribe", "harbour"),),
+    "reseller.customers": (Shown("own-customers", "/reseller/customers", "harbour"),),
+    "reseller.customer_new": (Shown("own-customer-new", "/reseller/add-customer", "harbour"),),
+    "reseller.customer": (Shown("own-customer", "/reseller/customers/customer-00002", "harbour"),),
     "reseller.batches": (Shown("reseller-batches", "/reseller/upgrade-batches", "harbour"),),
     "reseller.batch": (Shown("reseller-batch", "/reseller/upgrade-batches/3", "harbour"),),
     "reseller.batch_retry": (

@@ -115,6 +115,7 @@ class Clients(PartnerCenterClients):
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__(settings)
         self.upgrade_targets: dict[str, list[str]] = {}
+        self.domains: dict[str, bool | None] = {}
         self.asked: list[tuple[str, str]] = []
         self.troubles: dict[str, tuple[datetime, str]] = {}
         self.reports: dict[str, Report] = {}
@@ -126,6 +127,11 @@ class Clients(PartnerCenterClients):
 
     def try_connection(self, instance_name: str) -> Report:
         return self.reports.get(instance_name) or super().try_connection(instance_name)
+
+    def ask_domain_available(self, instance_name: str, domain: str) -> bool | None:
+        """Every domain is available that `domains` says nothing of."""
+        self.asked.append((instance_name, domain))
+        return self.domains.get(domain, True)
 
     def trouble(self, instance_name: str) -> tuple[datetime, str] | None:
         return self.troubles.get(instance_name)
