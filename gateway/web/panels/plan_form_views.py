@@ -79,12 +79,12 @@ def create_plan(request: Request) -> Response:
 
 
 def show_general(request: Request) -> Response:
-    plan = find_plan(request).plan
+    plan = find_plan(request)
     return _plan_page(request, "General", plan, EntryForm(structure_values(plan)))
 
 
 def change_general(request: Request) -> Response:
-    plan = find_plan(request).plan
+    plan = find_plan(request)
     form = read_form(request)
     types = types_of(plan.service_template)
     service = ServicePlans(request.db, request.caller)
@@ -100,12 +100,12 @@ def change_general(request: Request) -> Response:
 
 
 def show_prices(request: Request) -> Response:
-    plan = find_plan(request).plan
+    plan = find_plan(request)
     return _plan_page(request, "Prices", plan, EntryForm(price_values(plan)))
 
 
 def change_prices(request: Request) -> Response:
-    plan = find_plan(request).plan
+    plan = find_plan(request)
     form = read_form(request)
     if form.value(MORE):
         more = form.with_rows(PERIODS, PERIOD_MEMBERS, PERIOD_MARKS, blank_period(plan.kind.value))
@@ -125,11 +125,11 @@ def change_prices(request: Request) -> Response:
 
 
 def show_delegation(request: Request) -> Response:
-    return _delegation_page(request, find_plan(request).plan, EntryForm())
+    return _delegation_page(request, find_plan(request), EntryForm())
 
 
 def delegate(request: Request) -> Response:
-    plan = find_plan(request).plan
+    plan = find_plan(request)
     chosen = [str(each) for each in request.POST.getall("resellers")]
     service = Delegation(request.db, request.caller)
     result = attempt(EntryForm(), RESELLERS, lambda: service.delegate(plan.id, chosen, utcnow()))
@@ -196,7 +196,7 @@ def _plan_page(
     )
 
 
-def _contained(plan: ServicePlan, form: Form) -> dict[str, Any]:
+def _contained(plan: ServicePlan, form: EntryForm) -> dict[str, Any]:
     """Resources that the plan contains or has a rate for, and the others."""
     ids = {each.resource_type_id for each in plan.resources}
     types = types_of(plan.service_template)

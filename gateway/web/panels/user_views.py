@@ -21,9 +21,9 @@ from gateway.services.users import (
 )
 from gateway.services.vendors import AccountNotFoundError
 from gateway.web.panels.forms import Form, sent, sentence
-from gateway.web.panels.navigating import Tab
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.rendering import Message, page, see_other
+from gateway.web.panels.tabs import Tab
 from gateway.web.panels.words import ROLES
 from gateway.web.security import Permission
 

@@ -23,6 +23,11 @@ INSTANCE = "/provider/services/applications/aps-connectors/office-365/instances/
 PLANS = f"{INSTANCE}/service-plans"
 
 
+@pytest.fixture
+def provider(router, people):
+    return Browser(router, people["administrator"])
+
+
 def sheet(page):
     """The form that the page is about."""
     number = next(n for n, each in enumerate(page.html.select("form")) if "sheet" in each.get("class", []))
