@@ -69,3 +69,11 @@ def test_an_offer_nobody_knows_is_not_found(client, offer):
     with pytest.raises(RefusedError) as caught:
         client.get_upgrade_target_offers(offer, "US")
     assert caught.value.is_not_found
+
+
+def test_asking_for_a_domain_leaves_nothing_behind_but_the_question(client, control):
+    client.is_domain_available("nobody.onmicrosoft.com")
+
+    assert [call["path"] for call in control.calls("HEAD")] == ["/v1/domains/nobody.onmicrosoft.com"]
+    assert control.calls("POST") == control.calls("GET") == []
+    assert client.is_domain_available("nobody.onmicrosoft.com")
