@@ -11,6 +11,7 @@ from gateway.pool.errors import PoolRefusedError
 from gateway.pool.files import private_folder
 from gateway.pool.listener import bind, configured_address, parse_address
 from gateway.pool.lock import hold_pool_lock
+from gateway.pool.service_manager import ServiceManager
 from gateway.pool.supervisor import Options, Supervisor
 from gateway.pool.watcher import current_files
 from gateway.pool.watching import take_snapshot
@@ -38,7 +39,7 @@ def run_pool(config: Path, var: Path, ini: Path, listen: str | None) -> int:
     lock = hold_pool_lock(options.var)
     try:
         listener = bind(address, patience=LET_GO_SECONDS if was_left_behind(options.var) else 0.0)
-        return Supervisor(options, listener, settings, known).run()
+        return Supervisor(options, listener, settings, known, ServiceManager.of_environment()).run()
     finally:
         lock.release()
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from gateway.logs import utc_text
 from gateway.pool.pool import ApplicationPool
+from gateway.pool.service_manager import Condition
+from gateway.pool.surroundings import PoolState
 
 
 def shared_status(pool: ApplicationPool, config_error: str | None) -> dict[str, Any]:
@@ -36,6 +38,23 @@ def full_status(pool: ApplicationPool, shared: dict[str, Any], supervisor: dict[
         "leaving_pids": [worker.pid for worker in pool.leaving.values()],
         **supervisor,
     }
+
+
+def service_condition(pool: ApplicationPool, config_error: str | None, is_ending: bool) -> Condition:
+    """Return what systemd is told."""
+    limit = pool.good_settings.app.max_allowed_nb_of_simultaneous_upgrades
+    words = [f"{pool.state.value}: {len(pool.serving)} serving, simultaneous upgrades {limit}"]
+    if pool.stop_reason:
+        words.append(pool.stop_reason)
+    if config_error:
+        words.append(f"last good values, for {config_error}")
+    is_stopped_on_purpose = pool.state is PoolState.STOPPED and not pool.record.failures
+    return Condition(
+        is_ready=pool.state is PoolState.STARTED or is_stopped_on_purpose,
+        is_reloading=pool.rotation is not None and pool.rotation.is_recycle,
+        is_stopping=is_ending,
+        text="; ".join(" ".join(each.split()) for each in words),
+    )
 
 
 def worker_rows(pool: ApplicationPool) -> list[dict[str, Any]]:

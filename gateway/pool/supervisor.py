@@ -49,9 +49,10 @@ from gateway.pool.protocol import Go
 from gateway.pool.questions import Questions
 from gateway.pool.reasons import Reason
 from gateway.pool.rotation import Request, Waiter, worded
+from gateway.pool.service_manager import ServiceManager
 from gateway.pool.simulator import Simulator
 from gateway.pool.spare import SpareWorker
-from gateway.pool.status import full_status, shared_status
+from gateway.pool.status import full_status, service_condition, shared_status
 from gateway.pool.surroundings import PoolState, Surroundings
 from gateway.pool.timers import Timers
 from gateway.pool.unavailable import UnavailableAnswerer
@@ -101,11 +102,17 @@ class Supervisor:
     """Runs one application pool on a bound socket, until a signal or `stop --exit`."""
 
     def __init__(
-        self, options: Options, listener: socket.socket, settings: GatewaySettings, known: Snapshot
+        self,
+        options: Options,
+        listener: socket.socket,
+        settings: GatewaySettings,
+        known: Snapshot,
+        service_manager: ServiceManager,
     ) -> None:
         """`known`: the bytes that `settings` were read from."""
         self._options = options
         self._listener = listener
+        self._service_manager = service_manager
         self._address = bound_address(listener)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._timers = Timers(time.monotonic)
@@ -202,6 +209,7 @@ class Supervisor:
             self._keep_spare()
             self._backlog.keep(self._pool.good_settings.application_pool.queue_length)
             self._publish()
+            self._service_manager.keep(service_condition(self._pool, self._config_error(), self._ending))
         except Exception:
             # Whatever it was, the workers serve on only as long as this loop turns.
             log.exception("Message not handled: kind=%s", type(message).__name__)
