@@ -22,8 +22,11 @@ class LeavingWorkers(dict[int, Worker]):
         self._timers = timers
         self._events = events
 
-    def see_off(self, worker: Worker) -> None:
-        """Let a worker leave in good order; it is ended if that takes longer than `shutdownTimeLimit`."""
+    def see_off(self, worker: Worker, *, lingering: bool = False) -> None:
+        """Let a worker leave in good order; it is ended if that takes longer than `shutdownTimeLimit`.
+
+        `lingering`: nobody takes over from it yet, so it serves new clients until its idle ones are gone.
+        """
         limit = seconds(worker.settings.application_pool.process_model.shutdown_time_limit)
         worker.stage = Stage.DRAINING
         worker.clear_limit()
@@ -31,7 +34,7 @@ class LeavingWorkers(dict[int, Worker]):
             limit + LIMIT_GRACE_SECONDS, partial(self._on_overrun, worker, limit)
         )
         self[worker.serial] = worker
-        worker.send("drain", timeout=limit)
+        worker.send("drain", timeout=limit, lingering=lingering)
 
     def drop(self, worker: Worker) -> None:
         """End a worker at once: it has nothing to finish."""

@@ -211,7 +211,7 @@ class ApplicationPool:
         may_not_overlap = request.settings.application_pool.recycling.disallow_overlapping_rotation
         if may_not_overlap and (old or self.leaving):
             change.begin_later()
-            self._retire(*old.values())
+            self._retire(*old.values(), lingering=True)
             self._note_interruption()
         else:
             change.begin(old)
@@ -356,12 +356,12 @@ class ApplicationPool:
 
     # The end of workers
 
-    def _retire(self, *workers: Worker) -> None:
+    def _retire(self, *workers: Worker, lingering: bool = False) -> None:
         """Let serving workers leave in good order."""
         for worker in workers:
             self.serving.pop(worker.number, None)
             self._care.stop(worker)
-            self.leaving.see_off(worker)
+            self.leaving.see_off(worker, lingering=lingering)
 
     def _after_leaving(self) -> None:
         if self._change is not None and not self.leaving:

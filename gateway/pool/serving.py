@@ -126,12 +126,13 @@ class Serving:
         """Take connections from the public socket from now on."""
         self._in_loop(self._set_accepting)
 
-    def drain(self, limit: float, let_go: bool = False) -> None:
+    def drain(self, limit: float, *, let_go: bool = False, lingering: bool = False) -> None:
         """Leave: take no new connections, finish what came in, within `limit` seconds.
 
         `let_go`: close this process's hold on the public socket at once, for nobody else owns it any more.
+        `lingering`: serve new connections while idle ones are given their time, for nobody else does.
         """
-        self._in_loop(lambda: self._begin_drain(limit, let_go))
+        self._in_loop(lambda: self._begin_drain(limit, let_go, lingering))
 
     def run(self) -> bool:
         """Serve until drained; return whether every request got its answer."""
@@ -186,10 +187,11 @@ class Serving:
             self._overflow.refuse()
             self._refused.popleft().service()
 
-    def _begin_drain(self, limit: float, let_go: bool) -> None:
+    def _begin_drain(self, limit: float, let_go: bool, lingering: bool) -> None:
         if not self._draining.is_set():
             self._drain_began, self._drain_limit = time.monotonic(), limit
-        self._public.accepting = self._private.accepting = False
+        self._public.accepting = self._public.accepting and lingering
+        self._private.accepting = False
         self._draining.set()
         if let_go:
             # Not `close`, which would take the trigger that running threads pull.
@@ -199,9 +201,12 @@ class Serving:
     def _close_idle(self) -> int:
         """Close connections that wait for nothing; return how many are left."""
         now = time.monotonic()
+        is_over = now - self._drain_began >= IDLE_GRACE_SECONDS
+        if is_over:
+            self._public.accepting = False
         channels = [*self._public.active_channels.values(), *self._private.active_channels.values()]
         for channel in channels:
-            if now - self._drain_began >= IDLE_GRACE_SECONDS and not is_busy(channel, time.time()):
+            if is_over and not is_busy(channel, time.time()):
                 channel.handle_close()
         return len(self._public.active_channels) + len(self._private.active_channels)
 

@@ -14,8 +14,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from gateway.logs import mask_secrets
 from gateway.pool.background import BACKGROUND, POOL_STATUS, READINESS, BackgroundService, find_registry
 from gateway.pool.hosting import load_application, preload, set_up_logging, waitress_adjustments
 from gateway.pool.listener import borrow
+from gateway.pool.loading import load
 from gateway.pool.lock import FileLock, work_lock
 from gateway.pool.memory import private_memory
 from gateway.pool.protocol import Go, Warm, read_lines, to_line
@@ -105,8 +106,7 @@ class Worker:
     def _warm_up(self, warm: Warm) -> None:
         """Import beforehand what the application needs."""
         try:
-            with at_leisure():
-                preload(warm.ini)
+            load(partial(preload, warm.ini), gently=True)
         except Exception as exc:
             # Whoever is to serve with it finds out, and says it, when it matters.
             log.exception("Spare worker could not import everything: error=%s", type(exc).__name__)
@@ -117,7 +117,7 @@ class Worker:
         set_up_logging(go.ini, settings.app.log_level)
         self._work_lock = work_lock(Path(go.var), go.number)
         public = borrow(go.listener)
-        application = load_application(go)
+        application = load(partial(load_application, go), gently=go.gently)
         registry = find_registry(application)
         status = registry.setdefault(POOL_STATUS, self._pool_status)
         status.update(self._pool_status)
@@ -171,7 +171,9 @@ class Worker:
                 case "pool":
                     self._pool_status.update(command["status"])
                 case "drain":
-                    self._drain(command.get("timeout"), let_go=False)
+                    self._drain(
+                        command.get("timeout"), let_go=False, lingering=command.get("lingering", False)
+                    )
                 case _:
                     self._chores.put(command)
         # The supervisor died: leave, and let go of the port for its successor.
@@ -217,7 +219,7 @@ class Worker:
             return None
         return int(status.get("running") or 0) + int(status.get("pending") or 0)
 
-    def _drain(self, timeout: float | None, *, let_go: bool) -> None:
+    def _drain(self, timeout: float | None, *, let_go: bool, lingering: bool = False) -> None:
         if self._serving is None:
             # Nothing was served and no work was taken, so nothing can be lost; loading may take long.
             os._exit(EXIT_FAILED)
@@ -231,7 +233,7 @@ class Worker:
         if self._background is not None:
             self._background.stop_claiming()
         self._chores.put({"cmd": "release", "timeout": limit})
-        self._serving.drain(limit, let_go=let_go)
+        self._serving.drain(limit, let_go=let_go, lingering=lingering)
 
     def _do_chores(self) -> None:
         while True:
@@ -298,20 +300,6 @@ class Worker:
             self._has_work = False
             self._work_lock.release()
         return complete
-
-
-@contextmanager
-def at_leisure() -> Iterator[None]:
-    """Leave the processor to others first, where the system allows to take that back."""
-    if not hasattr(os, "SCHED_BATCH"):
-        yield
-        return
-    usual = os.sched_getscheduler(0)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, usual, os.sched_param(0))
 
 
 def _problems(readiness: Callable[[], list[str]]) -> list[str]:

@@ -296,6 +296,7 @@ class SteadyLoad:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.answered = 0
+        self.longest_wait = 0.0
         self.failures: list[str] = []
 
     def __enter__(self) -> SteadyLoad:
@@ -309,6 +310,7 @@ class SteadyLoad:
     def _run(self) -> None:
         with httpx2.Client(timeout=30) as client:
             while not self._stop.wait(0.01):
+                began = time.monotonic()
                 try:
                     answer = client.get(self._url)
                     if answer.status_code != 200:
@@ -316,6 +318,7 @@ class SteadyLoad:
                 except httpx2.HTTPError as exc:
                     self.failures.append(repr(exc))
                 self.answered += 1
+                self.longest_wait = max(self.longest_wait, time.monotonic() - began)
 
 
 def assert_once_or_unknown(api: API, simulator: Simulator, batch_id: str, *, most_unknown: int = 2) -> None:

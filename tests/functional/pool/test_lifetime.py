@@ -207,6 +207,7 @@ def test_a_worker_that_hangs_is_replaced(pool):
     pool.until_status("another worker", lambda s: s["worker_pid"] not in (None, worker))
     assert pool.get()[0] == 200
     assert not is_alive(worker)
+    assert "did not answer a ping" in pool.run("events").stdout
 
 
 def test_a_second_signal_ends_it_at_once(pool):

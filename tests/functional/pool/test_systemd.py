@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -73,7 +74,7 @@ def test_it_is_not_ready_before_a_worker_has_proved_itself(pool, heard):
 def test_systemd_understands_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here")
-    text = UNIT.read_text().replace("/opt/office365-gateway/.venv/bin/python", shutil.which("python3"))
+    text = UNIT.read_text().replace("/opt/office365-gateway/.venv/bin/python", sys.executable)
     unit = tmp_path / UNIT.name
     unit.write_text(text.replace("User=gateway", "User=root"))
 

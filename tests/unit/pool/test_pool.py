@@ -396,3 +396,54 @@ class TestRetryAfter:
 
     def test_it_is_longer_when_the_pool_is_stopped(self, pool):
         assert pool.machine.retry_after() == 30
+
+
+class TestEvents:
+    """Each way to go wrong has its number, which is that of IIS where it has one."""
+
+    def test_one_that_never_gets_ready(self, pool, tmp_path):
+        pool.start(settings(tmp_path))
+
+        pool.pass_time(60)
+
+        assert pool.event_ids()[:3] == [9011, 5012, 9013]
+
+    def test_one_that_never_gets_ready_while_another_serves(self, started, tmp_path):
+        before = len(started.event_ids())
+        started.recycle(settings(tmp_path, limit=20), by_file=True)
+
+        started.pass_time(60)
+
+        assert started.event_ids()[before:] == [5079, 9011, 5012, 5093, 9021]
+
+    def test_one_that_stops_answering(self, started):
+        before = len(started.event_ids())
+        started.pass_time(30)
+        started.pass_time(90)
+        started.exit(started.newest, -9)
+
+        assert started.event_ids()[before:] == [5010, 5009]
+
+    def test_one_that_will_not_stop(self, started, tmp_path):
+        started.recycle(settings(tmp_path))
+        started.make_serve(started.newest)
+        before = len(started.event_ids())
+
+        started.pass_time(30 + LIMIT_GRACE_SECONDS)
+
+        assert started.event_ids()[before:] == [5013]
+
+    def test_one_that_cannot_even_be_started(self, pool, tmp_path):
+        pool.cannot_spawn = True
+
+        pool.start(settings(tmp_path))
+
+        assert pool.event_ids() == [5059, 9013]
+
+    def test_too_many_of_them(self, started):
+        for _ in range(5):
+            started.exit(started.newest, 1)
+            started.pass_time(2)
+
+        assert started.event_ids().count(5009) + started.event_ids().count(9013) == 5
+        assert started.event_ids()[-2:] == [5002, 9002]

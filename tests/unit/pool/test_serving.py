@@ -110,6 +110,39 @@ def test_a_kept_connection_is_closed_with_its_next_answer(server):
     assert server.wait_for_end() is True
 
 
+def test_while_nobody_takes_over_new_clients_are_served_as_long_as_idle_ones_have_time(server):
+    server.serving.open()
+    idle = server.connect()
+    get(idle)
+
+    server.serving.drain(10, lingering=True)
+    eventually(server.serving._draining.is_set)
+    late = server.connect()
+
+    assert get(late) == (200, "close", b"ok")
+    assert server.wait_for_end() is True
+    for client in (idle, late):
+        client.close()
+
+
+def test_while_somebody_takes_over_new_clients_are_left_to_them(server):
+    server.serving.open()
+    idle = server.connect()
+    get(idle)
+
+    server.serving.drain(10)
+    eventually(server.serving._draining.is_set)
+    late = server.connect()
+    late.request("GET", "/")
+    assert late.sock is not None
+    late.sock.settimeout(0.3)
+
+    with pytest.raises(TimeoutError):
+        late.sock.recv(1)
+    for client in (idle, late):
+        client.close()
+
+
 def test_an_idle_connection_does_not_hold_it_for_long(server):
     server.serving.open()
     client = server.connect()

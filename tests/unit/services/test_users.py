@@ -1,9 +1,10 @@
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from gateway.models import Role, User
 from gateway.services.errors import AccountNotAllowedError, InvalidRequestError
-from gateway.services.users import UserExistsError, UserNotFoundError, Users
+from gateway.services.users import _NOBODY, UserExistsError, UserNotFoundError, Users
 from gateway.services.vendors import AccountNotFoundError
 from tests.factories import NOW, PASSWORD
 
@@ -66,6 +67,9 @@ class TestVerify:
 
     def test_another_login_does_not(self, users):
         assert users.verify("nobody", PASSWORD) is None
+
+    def test_another_login_takes_the_same_time(self):
+        assert not PasswordHasher().check_needs_rehash(_NOBODY)
 
     def test_a_hash_that_is_none_lets_nobody_in(self, users, factories):
         factories.user(login="anna", password_hash="!")
