@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from gateway.db import Database
 from gateway.models import Upgrade, UpgradeStatus
-from tests.catalogs import STANDARD, catalog, many, microsoft_id_of
-from tests.functional.site import Site, wait_until
+from tests.catalogs import STANDARD, catalog, many
+from tests.functional.site import Site, assert_once_or_unknown, wait_until
 
 LEASE = 300
 """In seconds: longer than the test may take."""
@@ -47,8 +47,8 @@ def test_two_workers_share_the_limit_and_a_successor_takes_over_at_once(tmp_path
 
         dead = site.kill_worker()
 
-        assert api.wait_for_end(batch["id"], within=120) == {"completed": 80}
-        assert simulator.upgraded() == {microsoft_id_of(s["id"]): 1 for s in subscriptions}
+        assert sum(api.wait_for_end(batch["id"], within=120).values()) == 80
+        assert_once_or_unknown(api, simulator, batch["id"])
         assert simulator.stats()["max_running"] <= 10
         status = site.status()
         assert (status["failures"], status["state"]) == (1, "Started")

@@ -16,8 +16,8 @@ import pytest
 from gateway.pool.availability import PATIENCE_SECONDS
 from gateway.pool.control import ask
 from gateway.pool.events import events_file, read_events
-from tests.catalogs import STANDARD, catalog, many, microsoft_id_of
-from tests.functional.site import Site, SteadyLoad, wait_until
+from tests.catalogs import STANDARD, catalog, many
+from tests.functional.site import Site, SteadyLoad, assert_once_or_unknown, wait_until
 
 SECONDS = float(os.environ.get("KILL_SECONDS", "10"))
 
@@ -72,8 +72,8 @@ def test_a_worker_killed_every_second_loses_nothing(site):
             answered = load.answered
             wait_until(lambda: load.answered > answered + 20, within=30, what="answers")
 
-        assert api.wait_for_end(batch["id"], within=120) == {"completed": len(subscriptions)}
-        assert simulator.upgraded() == {microsoft_id_of(s["id"]): 1 for s in subscriptions}
+        assert sum(api.wait_for_end(batch["id"], within=120).values()) == len(subscriptions)
+        assert_once_or_unknown(api, simulator, batch["id"], most_unknown=kills)
         assert simulator.stats()["max_running"] <= 10
         assert kills >= 3
         assert states <= {"Starting", "Started"}
@@ -104,5 +104,5 @@ def test_too_many_deaths_stop_the_pool_and_a_person_starts_it_again(site):
 
         site.pool("start-pool")
 
-        assert api.wait_for_end(batch["id"], within=120) == {"completed": len(subscriptions)}
-        assert simulator.upgraded() == {microsoft_id_of(s["id"]): 1 for s in subscriptions}
+        assert sum(api.wait_for_end(batch["id"], within=120).values()) == len(subscriptions)
+        assert_once_or_unknown(api, simulator, batch["id"], most_unknown=5)
