@@ -1,11 +1,11 @@
 """What clients notice of recycles, and how soon a saved limit is in force.
 
-    python -m benchmarks.recycle [--recycles 20] [--pause 1.0]
+    python -m benchmarks.recycle [--recycles 20] [--pause 1.0] [--peers DIR]
 
 A steady load of 32 connections, half of them kept open, most for small answers and some for 20 MB, while
-workers
-are recycled in several ways. Prints failed requests, recycles really taken, and the slowest answers beside
-those without any recycle. Where gunicorn is installed, its HUP is measured with the same load.
+workers are recycled in several ways. Prints failed requests, recycles really taken, and the slowest answers
+beside those of as long a time without any recycle. DIR is a virtual environment with gunicorn, granian, uwsgi
+or hypercorn: what is there reloads under the same load, by SIGHUP.
 
 Then: the time from a saved file to the first upgrade that is claimed under the new limit, with and without a
 spare worker, and where it goes.
@@ -19,13 +19,12 @@ import contextlib
 import datetime as dt
 import http.client
 import os
-import shutil
+import random
 import signal
 import socket
 import sqlite3
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -43,17 +42,34 @@ BIG = 20_000_000
 SMALL_CONNECTIONS = 28
 BIG_CONNECTIONS = 4
 THINK_SECONDS = 0.1
-"""Between two requests of a connection: the load is steady, not the most that the machine can bear."""
+"""Between two requests of a connection, on average: the load is steady, not the most that there can be.
+
+It varies, so that the clients do not march in step with each other, nor with any time limit of a server.
+"""
+
+WARM_UP_SECONDS = 2.0
+"""The clients all connect at first; what they see then is not counted."""
 
 
 @dataclass
 class Measured:
     """What the clients saw; durations in seconds."""
 
-    small: list[float] = field(default_factory=list)
-    big: list[float] = field(default_factory=list)
+    small_kept: list[float] = field(default_factory=list)
+    small_fresh: list[float] = field(default_factory=list)
+    big_kept: list[float] = field(default_factory=list)
+    big_fresh: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    pids: set[str] = field(default_factory=set)
+
+    @property
+    def all(self) -> dict[str, list[float]]:
+        """By the size of the answers, and by whether connections were kept."""
+        return {
+            "small, kept": self.small_kept,
+            "small, fresh": self.small_fresh,
+            "20 MB, kept": self.big_kept,
+            "20 MB, fresh": self.big_fresh,
+        }
 
 
 class Clients:
@@ -63,13 +79,23 @@ class Clients:
         self.measured = Measured()
         self._address = address
         self._ended = threading.Event()
-        plan = [("/", self.measured.small, number % 2 == 0) for number in range(SMALL_CONNECTIONS)]
-        plan += [(big_path, self.measured.big, number % 2 == 0) for number in range(BIG_CONNECTIONS)]
+        small, big = (
+            (self.measured.small_fresh, self.measured.small_kept),
+            (
+                self.measured.big_fresh,
+                self.measured.big_kept,
+            ),
+        )
+        plan = [("/", small[number % 2], number % 2 == 1) for number in range(SMALL_CONNECTIONS)]
+        plan += [(big_path, big[number % 2], number % 2 == 1) for number in range(BIG_CONNECTIONS)]
         self._threads = [threading.Thread(target=self._run, args=each) for each in plan]
 
     def __enter__(self) -> Measured:
         for thread in self._threads:
             thread.start()
+        time.sleep(WARM_UP_SECONDS)
+        for durations in self.measured.all.values():
+            durations.clear()
         return self.measured
 
     def __exit__(self, *_: object) -> None:
@@ -80,7 +106,7 @@ class Clients:
     def _run(self, path: str, durations: list[float], keep: bool) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=30)
         pause = THINK_SECONDS if path == "/" else THINK_SECONDS * 10
-        while not self._ended.wait(pause):
+        while not self._ended.wait(pause * random.uniform(0.5, 1.5)):
             began = time.monotonic()
             try:
                 self._ask(connection, path)
@@ -101,14 +127,15 @@ class Clients:
 
 
 def report(name: str, wanted: int, taken: int, measured: Measured) -> None:
-    small, big = measured.small, measured.big
-    print(
-        f"{name:<34} taken {taken:>3}/{wanted:<3} requests {len(small) + len(big):>6} "
-        f"failed {len(measured.failures):>3}  small ms: median {1000 * statistics.median(small):5.1f} "
-        f"slowest {1000 * max(small):6.1f}  20 MB ms: median {1000 * statistics.median(big):6.1f} "
-        f"slowest {1000 * max(big):6.1f}",
-        flush=True,
-    )
+    total = sum(map(len, measured.all.values()))
+    print(f"{name}: taken {taken}/{wanted}, requests {total}, failed {len(measured.failures)}")
+    for kind, durations in measured.all.items():
+        shown = sorted(1000 * each for each in durations)
+        print(
+            f"    {kind:<12} ms: median {statistics.median(shown):7.1f}"
+            f"  99 % {shown[int(len(shown) * 0.99)]:7.1f}  slowest {shown[-1]:7.1f}",
+            flush=True,
+        )
     for failure in measured.failures[:3]:
         print(f"    {failure}")
 
@@ -128,7 +155,7 @@ def measure_pool(
     name: str, count: int, pause: float, act: Callable[[PoolRunner, int], None], **values: Any
 ) -> None:
     with running_pool(**values) as pool:
-        time.sleep(2)
+        pool.until_status("a spare", lambda s: s["spare_pid"], seconds=30)
         with Clients(pool.url.removeprefix("http://"), f"/big?size={BIG}") as measured:
             for number in range(count):
                 time.sleep(pause)
@@ -154,26 +181,61 @@ def by_file_apart(pool: PoolRunner, number: int) -> None:
     pool.until_status("the limit", lambda s: s["limit"] == limit, seconds=30)
 
 
-def measure_gunicorn(count: int, pause: float) -> None:
-    gunicorn = shutil.which("gunicorn", path=str(Path(sys.executable).parent))
-    if gunicorn is None:
-        print("gunicorn is not installed: not compared")
-        return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [gunicorn, "-k", "gthread", "--threads", "6", "-b", address, "benchmarks.peer:application"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+def peers(folder: Path, address: str) -> dict[str, list[str]]:
+    """Return how each server of an environment is started: one process, six threads, as the pool has."""
+    app = "benchmarks.peer:application"
+    commands = {
+        "gunicorn": ["-k", "gthread", "--threads", "6", "-b", address, app],
+        "granian": [
+            *(
+                "--interface",
+                "wsgi",
+                "--host",
+                address.partition(":")[0],
+                "--port",
+                address.partition(":")[2],
+            ),
+            *("--blocking-threads", "6", app),
+        ],
+        "uwsgi": [
+            *("--http-socket", address, "--http-keepalive=60", "--so-keepalive", "--master", "--lazy-apps"),
+            *("--threads", "6", "--module", app, "--die-on-term", "--disable-logging"),
+        ],
+        "hypercorn": ["--bind", address, "--workers", "1", f"wsgi:{app}"],
+    }
+    return {
+        name: [str(folder / "bin" / name), *arguments]
+        for name, arguments in commands.items()
+        if (folder / "bin" / name).exists()
+    }
+
+
+def measure_peer(name: str, command: list[str], address: str, count: int, pause: float) -> None:
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        eventually(lambda: is_listening(address), what="gunicorn")
+        eventually(lambda: is_listening(address), what=name)
         with Clients(address, "/big") as measured:
             for _ in range(count):
                 time.sleep(pause)
                 process.send_signal(signal.SIGHUP)
             time.sleep(2)
-        report("gunicorn, HUP", count, count, measured)
+        report(f"{name}, HUP", count, count if process.poll() is None else 0, measured)
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=20)
+        process.kill()
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def is_listening(address: str) -> bool:
@@ -272,13 +334,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--recycles", type=int, default=20, help="of each kind")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two of them")
+    parser.add_argument("--peers", type=Path, help="virtual environment with servers to compare with")
     chosen = parser.parse_args()
     count, pause = chosen.recycles, chosen.pause
-    measure_pool("no recycle", 0, 0, on_demand)
+    measure_pool("no recycle", count, pause, lambda pool, number: None)
     measure_pool("on demand", count, pause, on_demand)
     measure_pool("changed file", count, pause, by_file)
     measure_pool("changed file, without overlap", count, pause, by_file_apart)
-    measure_gunicorn(count, pause)
+    if chosen.peers is not None:
+        address = free_address()
+        for name, command in peers(chosen.peers, address).items():
+            measure_peer(name, command, address, count, pause)
     measure_limit(min(count, 10), spare=True)
     measure_limit(min(count, 10), spare=False)
 

@@ -237,7 +237,7 @@ class ApplicationPool:
         assert self._change is not None
         rotation = self._change.rotation
         rotation.has_served = True
-        self._retire(*old.values())
+        self._retire(*old.values(), replaced=True)
         self.serving |= new
         self.state = PoolState.STARTED
         self.good_settings, self._proven = rotation.request.settings, True
@@ -356,12 +356,12 @@ class ApplicationPool:
 
     # The end of workers
 
-    def _retire(self, *workers: Worker, lingering: bool = False) -> None:
+    def _retire(self, *workers: Worker, lingering: bool = False, replaced: bool = False) -> None:
         """Let serving workers leave in good order."""
         for worker in workers:
             self.serving.pop(worker.number, None)
             self._care.stop(worker)
-            self.leaving.see_off(worker, lingering=lingering)
+            self.leaving.see_off(worker, lingering=lingering, replaced=replaced)
 
     def _after_leaving(self) -> None:
         if self._change is not None and not self.leaving:
@@ -381,6 +381,7 @@ class ApplicationPool:
     def _withdraw(self, reason: str) -> None:
         """Let no worker serve until a person asks for it."""
         self.state, self.stop_reason = PoolState.STOPPING, reason
+        self.leaving.hurry()
         self._retire(*self.serving.values())
         self._availability.withdrawn()
 

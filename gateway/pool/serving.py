@@ -26,7 +26,11 @@ log = logging.getLogger(__name__)
 LOOP_SECONDS = 1.0
 DRAIN_LOOP_SECONDS = 0.05
 IDLE_GRACE_SECONDS = 1.0
-"""How long idle keep-alive connections are served after the drain began: a request may be on its way."""
+"""How long idle keep-alive connections are served after the drain began: a request may be on its way.
+
+Many clients do not look whether a connection was closed before they use it again. Where others serve already
+there is time to wait for those, see `drain`.
+"""
 
 FRESH_SECONDS = 5.0
 """A connection without a byte counts as busy for so long: its request is on its way too."""
@@ -103,6 +107,7 @@ class Serving:
         self._running = Running()
         self._drain_began = 0.0
         self._drain_limit = 0.0
+        self._idle_grace = IDLE_GRACE_SECONDS
         self._turned_at = time.monotonic()
         self._queue_length = queue_length
         self._overflow = Overflow(on_queue_full)
@@ -126,12 +131,21 @@ class Serving:
         """Take connections from the public socket from now on."""
         self._in_loop(self._set_accepting)
 
-    def drain(self, limit: float, *, let_go: bool = False, lingering: bool = False) -> None:
+    def drain(
+        self,
+        limit: float,
+        *,
+        let_go: bool = False,
+        lingering: bool = False,
+        idle_grace: float = IDLE_GRACE_SECONDS,
+    ) -> None:
         """Leave: take no new connections, finish what came in, within `limit` seconds.
 
         `let_go`: close this process's hold on the public socket at once, for nobody else owns it any more.
         `lingering`: serve new connections while idle ones are given their time, for nobody else does.
+        `idle_grace`: so many seconds idle connections are given.
         """
+        self._idle_grace = idle_grace
         self._in_loop(lambda: self._begin_drain(limit, let_go, lingering))
 
     def run(self) -> bool:
@@ -201,21 +215,21 @@ class Serving:
     def _close_idle(self) -> int:
         """Close connections that wait for nothing; return how many are left."""
         now = time.monotonic()
-        is_over = now - self._drain_began >= IDLE_GRACE_SECONDS
+        is_over = now - self._drain_began >= self._idle_grace
         if is_over:
             self._public.accepting = False
         channels = [*self._public.active_channels.values(), *self._private.active_channels.values()]
         for channel in channels:
-            if is_over and not is_busy(channel, time.time()):
+            if is_over and not is_busy(channel, time.time(), self._idle_grace):
                 channel.handle_close()
         return len(self._public.active_channels) + len(self._private.active_channels)
 
 
-def is_busy(channel: HTTPChannel, now: float) -> bool:
+def is_busy(channel: HTTPChannel, now: float, idle_grace: float) -> bool:
     """Return whether a connection has, or is about to have, something to do; `now` as `time.time` has it."""
     if channel.requests or channel.request is not None or channel.total_outbufs_len:
         return True
-    if channel.close_when_flushed or channel.will_close or now - channel.last_activity < IDLE_GRACE_SECONDS:
+    if channel.close_when_flushed or channel.will_close or now - channel.last_activity < idle_grace:
         return True
     if channel.last_activity == channel.creation_time and now - channel.creation_time < FRESH_SECONDS:
         return True

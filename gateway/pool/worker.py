@@ -28,7 +28,7 @@ from gateway.pool.lock import FileLock, work_lock
 from gateway.pool.memory import private_memory
 from gateway.pool.protocol import Go, Warm, read_lines, to_line
 from gateway.pool.running import Running
-from gateway.pool.serving import Serving
+from gateway.pool.serving import IDLE_GRACE_SECONDS, Serving
 from gateway.settings import GatewaySettings, restore_settings
 
 log = logging.getLogger("gateway.pool.worker")
@@ -172,7 +172,9 @@ class Worker:
                     self._pool_status.update(command["status"])
                 case "drain":
                     self._drain(
-                        command.get("timeout"), let_go=False, lingering=command.get("lingering", False)
+                        command["timeout"],
+                        lingering=command["lingering"],
+                        idle_grace=command.get("idle_grace", IDLE_GRACE_SECONDS),
                     )
                 case _:
                     self._chores.put(command)
@@ -181,7 +183,7 @@ class Worker:
             self._go.put(None)
         else:
             log.warning("Worker leaves: reason=%s", "the supervisor ended")
-            self._drain(None, let_go=True)
+            self._drain(let_go=True)
 
     def _state(self) -> dict[str, Any]:
         return dict(self._serving.state()) if self._serving else NOT_SERVING
@@ -219,7 +221,14 @@ class Worker:
             return None
         return int(status.get("running") or 0) + int(status.get("pending") or 0)
 
-    def _drain(self, timeout: float | None, *, let_go: bool, lingering: bool = False) -> None:
+    def _drain(
+        self,
+        timeout: float | None = None,
+        *,
+        let_go: bool = False,
+        lingering: bool = False,
+        idle_grace: float = IDLE_GRACE_SECONDS,
+    ) -> None:
         if self._serving is None:
             # Nothing was served and no work was taken, so nothing can be lost; loading may take long.
             os._exit(EXIT_FAILED)
@@ -233,7 +242,7 @@ class Worker:
         if self._background is not None:
             self._background.stop_claiming()
         self._chores.put({"cmd": "release", "timeout": limit})
-        self._serving.drain(limit, let_go=let_go, lingering=lingering)
+        self._serving.drain(limit, let_go=let_go, lingering=lingering, idle_grace=idle_grace)
 
     def _do_chores(self) -> None:
         while True:
@@ -247,7 +256,7 @@ class Worker:
                 if command.get("cmd") == "release":
                     self._handed_over.set()
                 else:
-                    self._drain(None, let_go=False)
+                    self._drain()
 
     def _do(self, command: dict[str, Any]) -> None:
         match command["cmd"]:
@@ -269,7 +278,7 @@ class Worker:
                 self._release(command["timeout"])
                 self._handed_over.set()
             case "drain":
-                self._drain(None, let_go=False)
+                self._drain()
 
     def _want_work(self) -> None:
         self._wants_work = self._background is not None

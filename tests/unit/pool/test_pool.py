@@ -346,6 +346,17 @@ class TestStop:
         assert started.state() == "Stopped"
         assert started.told[told_before:] == [None]
 
+    def test_one_that_was_replaced_a_moment_ago_is_told_to_hurry(self, started, tmp_path):
+        old = started.newest
+        started.recycle(settings(tmp_path))
+        started.make_serve(started.newest)
+        assert old.commands == ["hand_over", "drain"]
+
+        started.machine.stop()
+
+        assert old.commands == ["hand_over", "drain", "drain"]
+        assert started.newest.commands == ["serve", "drain"]
+
     def test_a_recycle_that_goes_on_is_given_up(self, started, tmp_path):
         started.recycle(settings(tmp_path))
         started.recycle(settings(tmp_path))

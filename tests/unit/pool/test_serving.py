@@ -156,6 +156,19 @@ def test_an_idle_connection_does_not_hold_it_for_long(server):
     client.close()
 
 
+def test_an_idle_connection_is_given_as_long_as_is_said(server):
+    server.serving.open()
+    client = server.connect()
+    get(client)
+
+    server.serving.drain(10, idle_grace=2.5)
+    eventually(lambda: server.serving.state()["loop_age"] < 0.05 and server.serving._draining.is_set())
+    time.sleep(1.5)
+
+    assert get(client) == (200, "close", b"ok")
+    client.close()
+
+
 def test_running_and_queued_requests_are_answered(server):
     server.serving.open()
     server.application.let_go.clear()
