@@ -32,8 +32,6 @@ class Go:
     node: str
     """Name of this worker among all that share a database, the same for each that has this number here."""
     probe_secret: str
-    gently: bool
-    """Whether other workers serve while this one starts."""
     status: dict[str, Any]
     """Status of the pool, as in a `pool` command."""
 

@@ -284,7 +284,6 @@ class Supervisor:
             number=worker.number,
             node=node_name(self._options.var, worker.number),
             probe_secret=self._secret,
-            gently=bool(self._pool.serving),
             status=self._shared_status(),
         )
         worker.send("go", **asdict(go))

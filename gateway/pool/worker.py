@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from gateway.logs import mask_secrets
 from gateway.pool.background import BACKGROUND, POOL_STATUS, READINESS, BackgroundService, find_registry
 from gateway.pool.hosting import load_application, preload, set_up_logging, waitress_adjustments
 from gateway.pool.listener import borrow
-from gateway.pool.loading import load
+from gateway.pool.loading import at_leisure, without_collection
 from gateway.pool.lock import FileLock, work_lock
 from gateway.pool.memory import private_memory
 from gateway.pool.protocol import Go, Warm, read_lines, to_line
@@ -106,7 +105,8 @@ class Worker:
     def _warm_up(self, warm: Warm) -> None:
         """Import beforehand what the application needs."""
         try:
-            load(partial(preload, warm.ini), gently=True)
+            with at_leisure(), without_collection():
+                preload(warm.ini)
         except Exception as exc:
             # Whoever is to serve with it finds out, and says it, when it matters.
             log.exception("Spare worker could not import everything: error=%s", type(exc).__name__)
@@ -117,7 +117,8 @@ class Worker:
         set_up_logging(go.ini, settings.app.log_level)
         self._work_lock = work_lock(Path(go.var), go.number)
         public = borrow(go.listener)
-        application = load(partial(load_application, go), gently=go.gently)
+        with without_collection():
+            application = load_application(go)
         registry = find_registry(application)
         status = registry.setdefault(POOL_STATUS, self._pool_status)
         status.update(self._pool_status)

@@ -1,19 +1,11 @@
-"""The application is loaded quickly, and gently where others serve."""
+"""The application is loaded without a search for garbage, and at leisure where there is no hurry."""
 
 import gc
 import os
-import sys
-import threading
 
 import pytest
 
-from gateway.pool.loading import NICENESS, load
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own elsewhere")
-
-
-def niceness():
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+from gateway.pool.loading import at_leisure, without_collection
 
 
 @pytest.fixture(autouse=True)
@@ -22,29 +14,36 @@ def _thaw():
     gc.unfreeze()
 
 
-@linux
-@pytest.mark.parametrize(("gently", "more"), [(True, NICENESS), (False, 0)])
-def test_only_what_loads_is_nice_and_only_where_others_serve(gently, more):
-    usual = niceness()
-
-    assert load(niceness, gently=gently) == max(usual, more)
-    assert niceness() == usual
-
-
-@pytest.mark.parametrize("gently", [True, False])
-def test_no_garbage_is_looked_for_meanwhile_nor_among_what_was_loaded(gently):
-    assert not load(gc.isenabled, gently=gently)
+def test_no_garbage_is_looked_for_meanwhile_nor_among_what_was_loaded():
+    with without_collection():
+        assert not gc.isenabled()
 
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0
 
 
-@pytest.mark.parametrize("gently", [True, False])
-def test_what_goes_wrong_is_told(gently):
-    def fail():
+def test_garbage_is_looked_for_again_after_a_mistake():
+    with pytest.raises(ImportError), without_collection():
         raise ImportError("no such module")
 
-    with pytest.raises(ImportError, match="no such module"):
-        load(fail, gently=gently)
-
     assert gc.isenabled()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system has no such thing")
+def test_the_usual_way_to_be_scheduled_comes_back():
+    usual = os.sched_getscheduler(0)
+
+    with at_leisure():
+        assert os.sched_getscheduler(0) == os.SCHED_BATCH
+
+    assert os.sched_getscheduler(0) == usual
+
+
+def test_without_a_way_to_be_at_leisure_it_is_done_as_usual(monkeypatch):
+    monkeypatch.delattr(os, "SCHED_BATCH", raising=False)
+    done = []
+
+    with at_leisure():
+        done.append(1)
+
+    assert done == [1]

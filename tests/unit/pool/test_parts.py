@@ -289,7 +289,7 @@ class TestProtocol:
             os.close(reader)
 
     def test_go_survives_the_way(self):
-        go = Go("{}", "web.ini", {"fd": 3}, "Pool", "var", 1, "node", "secret", True, {"state": "Starting"})
+        go = Go("{}", "web.ini", {"fd": 3}, "Pool", "var", 1, "node", "secret", {"state": "Starting"})
 
         command = json.loads(to_line({"cmd": "go", **asdict(go)}))
 
