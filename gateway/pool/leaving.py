@@ -38,7 +38,8 @@ class LeavingWorkers(dict[int, Worker]):
             limit + LIMIT_GRACE_SECONDS, partial(self._on_overrun, worker, limit)
         )
         self[worker.serial] = worker
-        patience = {"idle_grace": REPLACED_GRACE_SECONDS} if replaced else {}
+        # What is cut at the time limit counts as not well done, so idle ones have to go before.
+        patience = {"idle_grace": min(REPLACED_GRACE_SECONDS, limit / 2)} if replaced else {}
         worker.send("drain", timeout=limit, lingering=lingering, **patience)
 
     def hurry(self) -> None:
