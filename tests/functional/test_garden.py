@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import ExitStack, closing
 
 from sqlalchemy import select
@@ -15,22 +17,22 @@ LEASE = 300
 """In seconds: longer than the test may take."""
 
 
-def nodes_at_work(database):
-    """The names in which leases are held at this moment."""
+def is_limit_reached(database):
+    """Whether leases are held for as many as may run; one worker may hold them all."""
     with database.read() as db:
         held = select(Upgrade.lease_owner).where(Upgrade.status == UpgradeStatus.IN_PROGRESS)
-        return {owner.partition(":")[0] for owner in db.scalars(held) if owner}
+        return sum(owner is not None for owner in db.scalars(held)) == 10
 
 
-def test_two_workers_share_the_limit_and_a_successor_takes_over_at_once(tmp_path, sqlite_database_url):
-    subscriptions = many(80)
+def test_two_workers_share_the_limit_and_successors_take_over_at_once(tmp_path, sqlite_database_url):
+    subscriptions = many(40)
     with ExitStack() as stack:
         site = stack.enter_context(
             closing(
                 Site(
                     tmp_path,
                     sqlite_database_url,
-                    SIMULATOR_LATENCY_SECONDS="1.5",
+                    SIMULATOR_LATENCY_SECONDS="1",
                     UPGRADE_LEASE_SECONDS=str(LEASE),
                 )
             )
@@ -43,13 +45,15 @@ def test_two_workers_share_the_limit_and_a_successor_takes_over_at_once(tmp_path
         simulator = stack.enter_context(closing(site.simulator()))
         batch = api.schedule([s["id"] for s in subscriptions], STANDARD)
         database = stack.enter_context(closing(Database(sqlite_database_url)))
-        wait_until(lambda: len(nodes_at_work(database)) == 2, within=60, what="both at work")
+        wait_until(lambda: is_limit_reached(database), within=60, what="ten at work")
 
-        dead = site.kill_worker()
+        dead = site.status()["worker_pids"]
+        for pid in dead:
+            os.kill(pid, signal.SIGKILL)
 
-        assert sum(api.wait_for_end(batch["id"], within=120).values()) == 80
-        assert_once_or_unknown(api, simulator, batch["id"])
+        assert sum(api.wait_for_end(batch["id"], within=120).values()) == 40
+        assert_once_or_unknown(api, simulator, batch["id"], most_unknown=4)
         assert simulator.stats()["max_running"] <= 10
         status = site.status()
-        assert (status["failures"], status["state"]) == (1, "Started")
-        assert dead not in status["worker_pids"]
+        assert (status["failures"], status["state"]) == (2, "Started")
+        assert not {*dead} & {*status["worker_pids"]}

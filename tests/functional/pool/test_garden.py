@@ -101,6 +101,14 @@ def test_more_clients_than_may_wait_are_answered_503(running_pool):
     running_pool.settings()
 
 
+def is_answered(pool):
+    """Whether a client is answered soon; one that gives up has not waited in vain in the queue for long."""
+    try:
+        return pool.get(timeout=0.3)[0] == 200
+    except OSError:
+        return False
+
+
 def test_clients_beyond_the_queue_of_a_pool_without_worker_are_answered_too(running_pool):
     take_over(running_pool, settings_text(recycling='disallowOverlappingRotation="true"'))
     worker = running_pool.status()["worker_pid"]
@@ -110,6 +118,7 @@ def test_clients_beyond_the_queue_of_a_pool_without_worker_are_answered_too(runn
 
     assert running_pool.run("recycle").returncode == 0
     eventually(lambda: running_pool.status()["leaving_pids"] == [worker], what="no worker")
+    eventually(lambda: not is_answered(running_pool), what="the old one takes no new clients")
     host = running_pool.url.removeprefix("http://")
     connections = [http.client.HTTPConnection(host, timeout=60) for _ in range(12)]
     for connection in connections:
