@@ -63,7 +63,7 @@ def test_background_work_of_two_workers_never_overlaps(pool):
 def test_a_worker_waits_for_work_that_was_not_handed_over(pool):
     pool.settings(attempts=97)
     pool.start()
-    client = threading.Thread(target=lambda: pool.get("/?sleep=2"))
+    client = threading.Thread(target=lambda: pool.get("/?until=done"))
     client.start()
     eventually(lambda: pool.about()["running"] == 2, what="the slow request runs")
     old = pool.about()["pid"]
@@ -72,6 +72,7 @@ def test_a_worker_waits_for_work_that_was_not_handed_over(pool):
     assert is_alive(old)
     assert pool.about()["pid"] != old
     assert len(pool.journal()) == 1
+    (pool.folder / "done").touch()
 
     eventually(lambda: len(pool.journal()) == 2, what="the new worker takes work")
     client.join(timeout=10)
@@ -89,7 +90,7 @@ def test_a_bad_file_is_refused_and_nothing_is_touched(running_pool, kind):
     assert told in refused["config_error"]
     assert refused["worker_pid"] == before["worker_pid"]
     assert refused["state"] == "Started"
-    assert told in running_pool.get("/pool")[2].decode()
+    eventually(lambda: told in running_pool.get("/pool")[2].decode(), what="the worker is told")
     assert told in running_pool.recycle()
 
     running_pool.settings()
