@@ -9,13 +9,14 @@ BIN := .venv/bin
 GATEWAY := $(BIN)/gateway --config Settings.config --var "$(VAR)"
 POOL := $(BIN)/python app_pool.py
 
-.PHONY: help install install-dev run test lint format bench lock clean
+.PHONY: help install install-dev run test lint format bench screenshots lock clean
 
 help:
 	@echo "make run      install, create the demonstration data, start on http://127.0.0.1:$(PORT)"
 	@echo "make test     install, check the code, run every test"
 	@echo "make lint     check the code"
 	@echo "make bench    print the benchmarks' figures"
+	@echo "make screenshots  take the pictures in docs/screenshots anew; needs Chromium"
 	@echo "make install  install into .venv and nothing else"
 	@echo "make clean    remove what the others made, the data folder excepted"
 	@echo "PORT= and VAR= choose another port and another data folder"
@@ -71,6 +72,9 @@ format: install-dev
 
 bench: install-dev
 	$(BIN)/python -m benchmarks
+
+screenshots: install-dev
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: install-dev
 	@{ echo "# Every package this project installs, at the version it was tested with. Made by: make lock"; \

@@ -10,6 +10,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.renderers import render
 from pyramid.request import Request
@@ -125,6 +126,11 @@ def as_period(months: int) -> str:
     return f"per {unit}" if number == 1 else f"per {number} {unit}s"
 
 
+def breakable(name: str) -> Markup:
+    """A name of a domain, which may go on in the next line before each dot."""
+    return Markup("<wbr>.").join(name.split("."))
+
+
 def counted_licenses(resources: Sequence[SubscriptionResource]) -> Sequence[SubscriptionResource]:
     """Those with a limit other than 0; all of them where none has one, since that is worth seeing."""
     return [each for each in resources if each.limit != 0] or resources
@@ -145,6 +151,7 @@ def add_templates(config: Configurator) -> None:
                 "seconds": as_seconds,
                 "period": as_period,
                 "counted": counted_licenses,
+                "breakable": breakable,
             },
         }
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.web.panels.rendering import as_period
+from gateway.web.panels.rendering import as_period, breakable
 
 
 @pytest.mark.parametrize(
@@ -11,3 +11,8 @@ from gateway.web.panels.rendering import as_period
 )
 def test_a_period_is_told_in_words(months, words):
     assert as_period(months) == words
+
+
+def test_a_domain_may_go_on_in_the_next_line():
+    assert breakable("a.example") == "a<wbr>.example"
+    assert breakable("<b>.example") == "&lt;b&gt;<wbr>.example"
