@@ -254,7 +254,8 @@ PAGES: dict[str, tuple[Shown, ...]] = {
         Shown("upgrade-pending", "/provider/upgrades/{pending}"),
     ),
     "provider.audit": (
-        Shown("audit-log", "/provider/audit-log"),
+        Shown("audit-log", "/provider/audit-log?text=user"),
+        Shown("audit-log-whole", "/provider/audit-log"),
         Shown("audit-log-bad-date", "/provider/audit-log?from=x&to=y", status=422),
         Shown("audit-log-no-match", "/provider/audit-log?text=no-such"),
     ),
@@ -352,6 +353,32 @@ NO_PAGES = frozenset(
     for name in ("home", "plan_csv", "batch_csv", "batch_live", "plan_live", "audit_csv")
 )
 """Routes that answer with a redirection, a file or what a script asks for."""
+
+
+ALSO_PICTURED = frozenset(
+    {
+        "account-menu",
+        "batch-ended",
+        "database-away",
+        "not-found",
+        "plan-selected",
+        "reseller-office-365-missing",
+        "reseller-plan",
+        "sign-in-refused",
+        "upgrade-preview",
+        "user-new-refused",
+    }
+)
+
+
+def pictured() -> tuple[Shown, ...]:
+    """Each page in its first state, and a few states more; what both panels have only as the provider."""
+    first = {
+        pages[0].name
+        for route, pages in PAGES.items()
+        if not (route.startswith("reseller.") and route.replace("reseller.", "provider.", 1) in PAGES)
+    }
+    return tuple(shown for shown in every_page() if shown.name in first | ALSO_PICTURED)
 
 
 def every_page() -> tuple[Shown, ...]:

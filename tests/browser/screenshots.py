@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.chromium import launch
-from tests.browser.pages import Shown, every_page
+from tests.browser.pages import Shown, pictured
 from tests.browser.scenery import put_up
 from tests.browser.visiting import Visitors
 
@@ -26,7 +26,11 @@ WIDTHS = {1440: 900, 375: 812}
 """A desk and a phone: heights by widths, in CSS pixels."""
 DARK = frozenset({"plan", "batch", "upgrade-preview-refused"})
 """Also shown as people see them who prefer dark colours."""
+REQUEST_ID = "5f0c7a2e9d1b4c68a3e47b90f2d6c815"
+"""The same number on every picture of a refusal."""
 COLOURS = 128
+TALLEST = 1600
+"""Longer lists show no more than their beginning does."""
 
 
 def take(visitors: Visitors, shown: Shown, folder: Path) -> None:
@@ -38,13 +42,13 @@ def take(visitors: Visitors, shown: Shown, folder: Path) -> None:
         page.emulate_media(color_scheme="dark")
         page.set_viewport_size({"width": 1440, "height": 900})
         save(page, 1440, folder / f"{shown.name}-1440-dark.png")
-        page.emulate_media(color_scheme=None)
+        page.emulate_media(color_scheme="light")
 
 
 def save(page: Page, width: int, file: Path) -> None:
-    """The whole page, with as many colours as such a page has."""
+    """The page, with as few colours as do."""
     page.evaluate("scrollTo(0, 0)")
-    height = page.evaluate("document.documentElement.scrollHeight")
+    height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
     page.set_viewport_size({"width": width, "height": height})
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
@@ -63,14 +67,14 @@ def _differ(one: Image.Image, other: Image.Image) -> bool:
 def main(folder: Path = FOLDER) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     names = set(sys.argv[1:])
-    pages = [shown for shown in every_page() if not names or shown.name in names]
+    pages = [shown for shown in pictured() if not names or shown.name in names]
     with (
         tempfile.TemporaryDirectory() as data,
         put_up(Path(data)) as scenery,
         sync_playwright() as playwright,
         launch(playwright) as browser,
     ):
-        visitors = Visitors(browser, scenery)
+        visitors = Visitors(browser, scenery, request_id=REQUEST_ID)
         for shown in pages:
             take(visitors, shown, folder)
         visitors.close()

@@ -34,7 +34,7 @@ def test_nothing_is_found(visitors, axe, shown):
     light = violations(page, EVERYTHING)
     page.emulate_media(color_scheme="dark")
     dark = violations(page, CONTRAST)
-    page.emulate_media(color_scheme=None)
+    page.emulate_media(color_scheme="light")
     page.set_viewport_size(NARROW)
     too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     page.set_viewport_size(DESKTOP)

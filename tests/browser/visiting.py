@@ -15,8 +15,10 @@ DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 class Visitors:
     """One browser context for each person, which stays signed in."""
 
-    def __init__(self, browser: Browser, scenery: Scenery) -> None:
+    def __init__(self, browser: Browser, scenery: Scenery, *, request_id: str | None = None) -> None:
+        """:param request_id: by which the log is to know all that they ask"""
         self._browser = browser
+        self._headers = {"X-Request-ID": request_id} if request_id else {}
         self._scenery = scenery
         self._pages: dict[tuple[str, str | None], Page] = {}
         self._contexts: list[BrowserContext] = []
@@ -43,7 +45,11 @@ class Visitors:
         """Nobody's browser is a new one each time."""
         if login is None or (site, login) not in self._pages:
             context = self._browser.new_context(
-                viewport=DESKTOP, locale="en-GB", timezone_id="UTC", reduced_motion="reduce"
+                viewport=DESKTOP,
+                locale="en-GB",
+                timezone_id="UTC",
+                reduced_motion="reduce",
+                extra_http_headers=self._headers,
             )
             self._contexts.append(context)
             page = context.new_page()
