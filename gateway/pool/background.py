@@ -8,6 +8,7 @@ from typing import Any, Protocol
 BACKGROUND = "gateway.background"
 READINESS = "gateway.readiness"
 POOL_STATUS = "gateway.pool_status"
+POOL_DESK = "gateway.pool_desk"
 SETTINGS = "gateway_settings"
 VAR = "gateway_var"
 NODE = "gateway_node"

@@ -1,10 +1,13 @@
-"""Changes one setting in the file, checked before anything is written."""
+"""Changes settings in the file, checked before anything is written."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.pool.errors import PoolError, PoolRefusedError
+from gateway.pool.errors import FileChangedError, PoolError, PoolRefusedError
 from gateway.pool.files import replace_file
 from gateway.settings import (
     GatewaySettings,
@@ -14,32 +17,84 @@ from gateway.settings import (
     load_settings,
     parse_settings,
     settings_changes,
+    settings_files,
 )
 
 
 def change_setting(config: Path, key: str, value: str) -> tuple[SettingChange, ...]:
-    """Return what the new value changes; nothing is written if that is nothing.
+    """Return what the new value changes; as `change_settings` with one key."""
+    return change_settings(config, {key: value})
+
+
+def change_settings(
+    config: Path, values: Mapping[str, str], digest: str | None = None
+) -> tuple[SettingChange, ...]:
+    """Return what the new values change, in one write; nothing is written if that is nothing.
 
     Comments and layout are kept, and so is the mode of the file; a symbolic link is followed.
 
-    :raises PoolRefusedError: if the key or the value is not valid, or a second file overrides it
+    :param digest: what `files_digest` returned when the values were chosen
+    :raises FileChangedError: if the files have changed since
+    :raises PoolRefusedError: if a key or a value is not valid, or a second file overrides it
     :raises PoolError: if the file cannot be read or written, or is being changed by somebody else
     """
+    edit = _edit(config, values, digest)
+    if edit.changes:
+        _write(config, edit.data, edit.edited)
+    return edit.changes
+
+
+def preview_settings(config: Path, values: Mapping[str, str], digest: str) -> tuple[SettingChange, ...]:
+    """Return what `change_settings` would change, and write nothing.
+
+    :raises PoolError: as that does
+    """
+    return _edit(config, values, digest).changes
+
+
+def files_digest(config: Path) -> str:
+    """Return a text that is another one as soon as Settings.config or a second file has other bytes.
+
+    :raises PoolError: if a file cannot be read
+    """
+    digest = hashlib.sha256()
     try:
-        data = config.read_bytes()
+        for file in settings_files(config):
+            data = file.read_bytes() if file.exists() else b""
+            digest.update(f"{file.name}:{len(data)}:".encode() + data)
+    except OSError as exc:
+        raise PoolError(f"{config}: cannot be read: {exc.strerror or exc}") from exc
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """The bytes before and after, and what that means."""
+
+    data: bytes
+    edited: bytes
+    changes: tuple[SettingChange, ...]
+
+
+def _edit(config: Path, values: Mapping[str, str], digest: str | None) -> _Edit:
+    if digest is not None and digest != files_digest(config):
+        raise FileChangedError(f"{config.name} was changed by somebody else; nothing was written")
+    try:
+        data = edited = config.read_bytes()
         before = load_settings(config)
-        edited = edit_setting(data, key, value)
+        for key, value in values.items():
+            edited = edit_setting(edited, key, value)
         after = parse_settings(edited, config)
     except SettingsError as exc:
         raise PoolRefusedError(str(exc)) from exc
     except OSError as exc:
         raise PoolError(f"{config}: cannot be read: {exc.strerror or exc}") from exc
     changes = settings_changes(before, after)
-    if not changes:
-        _refuse_overridden(config, after, key, value)
-    if changes:
-        _write(config, data, edited)
-    return changes
+    changed = {change.key.casefold() for change in changes}
+    for key, value in values.items():
+        if key.casefold() not in changed:
+            _refuse_overridden(config, after, key, value)
+    return _Edit(data, edited, changes)
 
 
 def _refuse_overridden(config: Path, after: GatewaySettings, key: str, value: str) -> None:

@@ -31,6 +31,16 @@ def ask(var: Path, command: str, **arguments: Any) -> dict[str, Any]:
     :raises PoolNotRunningError: if there is none
     :raises PoolError: if it ends before it answers
     """
+    answer = ask_briefly(var, command, None, **arguments)
+    assert answer is not None
+    return answer
+
+
+def ask_briefly(var: Path, command: str, seconds: float | None, **arguments: Any) -> dict[str, Any] | None:
+    """Return the answer, or None if it has not come after so many seconds; the pool goes on all the same.
+
+    :raises PoolError: as `ask` does
+    """
     files = ControlFiles(var)
     try:
         address = json.loads(files.pool.read_text(encoding="utf-8"))["control"]
@@ -43,6 +53,8 @@ def ask(var: Path, command: str, **arguments: Any) -> dict[str, Any]:
     with connection:
         try:
             connection.send_bytes(json.dumps({"command": command, "arguments": arguments}).encode("utf-8"))
+            if not connection.poll(seconds):
+                return None
             answer: dict[str, Any] = json.loads(connection.recv_bytes(MAX_MESSAGE))
         except (OSError, EOFError, ValueError) as exc:
             raise PoolError(ENDED) from exc

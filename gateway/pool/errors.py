@@ -29,6 +29,12 @@ class PoolRefusedError(PoolError):
     code = "pool_refused"
 
 
+class FileChangedError(PoolError):
+    """Settings.config is not any more what the change was meant for."""
+
+    code = "settings_file_changed"
+
+
 class AddressError(PoolRefusedError):
     """The listening address is not one."""
 

@@ -345,6 +345,8 @@ class Supervisor:
     def _status(self) -> dict[str, Any]:
         supervisor = {
             "pid": os.getpid(),
+            "config": str(self._options.config.absolute()),
+            "var": str(self._options.var.absolute()),
             "listen": str(self._address),
             "url": self._address.url,
             "simulator_url": self._simulator.url,

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from gateway.logs import mask_secrets
-from gateway.pool.background import BACKGROUND, POOL_STATUS, READINESS, BackgroundService, find_registry
+from gateway.pool.background import (
+    BACKGROUND,
+    POOL_DESK,
+    POOL_STATUS,
+    READINESS,
+    BackgroundService,
+    find_registry,
+)
+from gateway.pool.desk import PoolDesk
 from gateway.pool.hosting import load_application, preload, set_up_logging, waitress_adjustments
 from gateway.pool.listener import borrow
 from gateway.pool.loading import at_leisure, without_collection
@@ -123,6 +131,7 @@ class Worker:
         status = registry.setdefault(POOL_STATUS, self._pool_status)
         status.update(self._pool_status)
         self._pool_status = status
+        registry[POOL_DESK] = PoolDesk(Path(go.var))
         self._background = registry.get(BACKGROUND)
         private = socket.create_server(("127.0.0.1", 0))
         guarded = only_with_secret(application, go.probe_secret)

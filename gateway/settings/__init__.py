@@ -1,5 +1,6 @@
 """Settings.config, read once into a frozen object that everything else is given."""
 
+from gateway.settings.app_keys import AppKey, app_keys
 from gateway.settings.changes import SettingChange, settings_changes
 from gateway.settings.editing import edit_setting
 from gateway.settings.errors import Problem, SettingsError
@@ -17,6 +18,7 @@ from gateway.settings.pool import (
 from gateway.settings.reader import load_settings, parse_settings, settings_files
 
 __all__ = [
+    "AppKey",
     "AppSettings",
     "FailureSettings",
     "GatewaySettings",
@@ -28,6 +30,7 @@ __all__ = [
     "RecyclingSettings",
     "SettingChange",
     "SettingsError",
+    "app_keys",
     "dump_settings",
     "edit_setting",
     "format_span",

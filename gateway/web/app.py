@@ -19,6 +19,7 @@ from gateway.web.registry import (
     DATABASE,
     METHODS,
     NODE,
+    POOL_DESK,
     POOL_STATUS,
     SETTINGS,
     SIMULATOR_CATALOG,
@@ -72,6 +73,7 @@ def make_app(
             BACKGROUND: background or Engine(database, settings, clients, node=node),
             NODE: node,
             POOL_STATUS: {},
+            POOL_DESK: None,
             METHODS: {},
             SIMULATOR_CATALOG: var / SIMULATOR_FOLDER if var else None,
         }

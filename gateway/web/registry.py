@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.engine import Report
+from gateway.settings import GatewaySettings, SettingChange
 
 DATABASE = "gateway.database"
 SETTINGS = "gateway.settings"
@@ -15,6 +16,8 @@ CLIENTS = "gateway.clients"
 READINESS = "gateway.readiness"
 POOL_STATUS = "gateway.pool_status"
 """A dict that the worker keeps up to date; empty when no pool started us."""
+POOL_DESK = "gateway.pool_desk"
+"""Where pages ask for what the application pool can do; None when no pool started us."""
 NODE = "gateway.node"
 SIMULATOR_CATALOG = "gateway.simulator_catalog"
 """The folder from which the simulator of the pool reads its catalogs; None when there is no pool."""
@@ -31,6 +34,40 @@ class Background(Protocol):
     def wake(self) -> None: ...
 
     def status(self) -> dict[str, Any]: ...
+
+
+class PoolDesk(Protocol):
+    """The application pool; the worker puts it into the registry.
+
+    Every method raises a GatewayError if the pool does not answer or cannot do it.
+    """
+
+    def status(self) -> dict[str, Any]:
+        """What `app_pool.py status --json` prints."""
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Each worker process, with its requests and memory."""
+
+    def events(self, count: int) -> list[dict[str, Any]]:
+        """What happened to the pool, the oldest first."""
+
+    def recycle(self) -> None:
+        """Begin a recycle."""
+
+    def stop(self) -> None:
+        """Begin to stop; this worker ends once its requests are answered."""
+
+    def settings_file(self) -> tuple[GatewaySettings, str]:
+        """What Settings.config says now, and a digest by which it is known again."""
+
+    def preview(self, values: Mapping[str, str], digest: str) -> tuple[SettingChange, ...]:
+        """What saving these values would change.
+
+        An error with the code `settings_file_changed` says that the digest is not that of the file any more.
+        """
+
+    def save(self, values: Mapping[str, str], digest: str) -> str:
+        """Write them, all at once; the revision that the settings have then."""
 
 
 class Clients(Protocol):

@@ -1,0 +1,102 @@
+"""What a worker may ask of the pool that runs it, for pages that show and command the pool.
+
+It goes the way of the command line, the control channel: a worker is the same user on the same machine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.pool.changing import change_settings, files_digest, preview_settings
+from gateway.pool.control import ask_briefly
+from gateway.pool.errors import PoolError, PoolRefusedError
+from gateway.pool.events import events_file, read_events
+from gateway.settings import GatewaySettings, SettingChange, SettingsError, load_settings
+
+PATIENCE_SECONDS = 5.0
+"""The pool answers at once unless its machine is overloaded."""
+
+BEGINNING_SECONDS = 0.3
+"""What cannot even begin is known by then; how it ends a worker does not live to hear."""
+
+
+class PoolDesk:
+    """Safe to use from many threads; every method raises PoolError if the pool does not answer."""
+
+    def __init__(self, var: Path) -> None:
+        self._var = var
+        self._saving = threading.Lock()
+
+    def status(self) -> dict[str, Any]:
+        """Return what `app_pool.py status --json` prints."""
+        status: dict[str, Any] = self._ask("status")["status"]
+        return status
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Return what `app_pool.py list-workers --json` prints."""
+        workers: list[dict[str, Any]] = self._ask("list-workers")["workers"]
+        return workers
+
+    def events(self, count: int) -> list[dict[str, Any]]:
+        """Return the last events, the oldest first."""
+        try:
+            return read_events(events_file(self._var), count)
+        except OSError as exc:
+            raise PoolError(f"events cannot be read: {exc.strerror or exc}") from exc
+
+    def recycle(self) -> None:
+        """Begin a recycle.
+
+        :raises PoolError: if it cannot begin
+        """
+        self._ask("recycle")
+
+    def stop(self) -> None:
+        """Begin to stop the pool, with the worker that asks for it."""
+        answer = ask_briefly(self._var, "stop", BEGINNING_SECONDS)
+        if answer is not None and not answer["ok"]:
+            raise PoolError(answer["problem"])
+
+    def settings_file(self) -> tuple[GatewaySettings, str]:
+        """Return what the file says now, and its digest, by which `save` knows whether it is still so.
+
+        :raises PoolRefusedError: if it is not valid
+        """
+        config = self._config()
+        digest = files_digest(config)
+        try:
+            return load_settings(config), digest
+        except SettingsError as exc:
+            raise PoolRefusedError(str(exc)) from exc
+
+    def preview(self, values: Mapping[str, str], digest: str) -> tuple[SettingChange, ...]:
+        """Return what `save` would change, and write nothing.
+
+        :raises FileChangedError: if the file has changed since its digest was told
+        :raises PoolRefusedError: if a key or a value is not valid, or a second file overrides it
+        """
+        return preview_settings(self._config(), values, digest)
+
+    def save(self, values: Mapping[str, str], digest: str) -> str:
+        """Write the values, all at once; the pool sees it by itself. Return the revision it will have.
+
+        :raises PoolError: as `preview` does, and if the file cannot be written
+        """
+        config = self._config()
+        with self._saving:
+            change_settings(config, values, digest)
+            return load_settings(config).revision
+
+    def _config(self) -> Path:
+        return Path(self.status()["config"])
+
+    def _ask(self, command: str) -> dict[str, Any]:
+        answer = ask_briefly(self._var, command, PATIENCE_SECONDS)
+        if answer is None:
+            raise PoolError(f"the pool has not answered within {PATIENCE_SECONDS:.0f} s")
+        if not answer["ok"]:
+            raise PoolError(answer["problem"])
+        return answer
