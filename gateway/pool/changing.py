@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,38 +27,48 @@ def change_setting(config: Path, key: str, value: str) -> tuple[SettingChange, .
     return change_settings(config, {key: value})
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the files were when somebody chose new values for them."""
+
+    digest: str
+    key: str
+    """The one that the digest was made with."""
+
+
 def change_settings(
-    config: Path, values: Mapping[str, str], digest: str | None = None
+    config: Path, values: Mapping[str, str], seen: Seen | None = None
 ) -> tuple[SettingChange, ...]:
     """Return what the new values change, in one write; nothing is written if that is nothing.
 
     Comments and layout are kept, and so is the mode of the file; a symbolic link is followed.
 
-    :param digest: what `files_digest` returned when the values were chosen
+    :param seen: the files must still be the same
     :raises FileChangedError: if the files have changed since
     :raises PoolRefusedError: if a key or a value is not valid, or a second file overrides it
     :raises PoolError: if the file cannot be read or written, or is being changed by somebody else
     """
-    edit = _edit(config, values, digest)
+    edit = _edit(config, values, seen)
     if edit.changes:
         _write(config, edit.data, edit.edited)
     return edit.changes
 
 
-def preview_settings(config: Path, values: Mapping[str, str], digest: str) -> tuple[SettingChange, ...]:
+def preview_settings(config: Path, values: Mapping[str, str], seen: Seen) -> tuple[SettingChange, ...]:
     """Return what `change_settings` would change, and write nothing.
 
     :raises PoolError: as that does
     """
-    return _edit(config, values, digest).changes
+    return _edit(config, values, seen).changes
 
 
-def files_digest(config: Path) -> str:
+def files_digest(config: Path, key: str) -> str:
     """Return a text that is another one as soon as Settings.config or a second file has other bytes.
 
+    :param key: without it nobody can try out by the digest what secrets the files may hold
     :raises PoolError: if a file cannot be read
     """
-    digest = hashlib.sha256()
+    digest = hmac.new(key.encode(), digestmod=hashlib.sha256)
     try:
         for file in settings_files(config):
             data = file.read_bytes() if file.exists() else b""
@@ -76,8 +87,8 @@ class _Edit:
     changes: tuple[SettingChange, ...]
 
 
-def _edit(config: Path, values: Mapping[str, str], digest: str | None) -> _Edit:
-    if digest is not None and digest != files_digest(config):
+def _edit(config: Path, values: Mapping[str, str], seen: Seen | None) -> _Edit:
+    if seen is not None and seen.digest != files_digest(config, seen.key):
         raise FileChangedError(f"{config.name} was changed by somebody else; nothing was written")
     try:
         data = edited = config.read_bytes()

@@ -41,11 +41,9 @@ def ask_briefly(var: Path, command: str, seconds: float | None, **arguments: Any
 
     :raises PoolError: as `ask` does
     """
-    files = ControlFiles(var)
     try:
-        address = json.loads(files.pool.read_text(encoding="utf-8"))["control"]
-        key = files.key.read_text(encoding="utf-8").encode("ascii")
-        connection = Client(address, FAMILY, authkey=key)
+        address = json.loads(ControlFiles(var).pool.read_text(encoding="utf-8"))["control"]
+        connection = Client(address, FAMILY, authkey=control_key(var).encode("ascii"))
     except PermissionError as exc:
         raise PoolError(f"{var}: only the user who runs the pool may command it") from exc
     except (OSError, ValueError, KeyError, EOFError, AuthenticationError) as exc:
@@ -59,6 +57,14 @@ def ask_briefly(var: Path, command: str, seconds: float | None, **arguments: Any
         except (OSError, EOFError, ValueError) as exc:
             raise PoolError(ENDED) from exc
     return answer
+
+
+def control_key(var: Path) -> str:
+    """Return the secret of the pool that runs: another one after each start of the supervisor.
+
+    :raises OSError: if it cannot be read, which only the user of the pool can
+    """
+    return ControlFiles(var).key.read_text(encoding="utf-8")
 
 
 def was_left_behind(var: Path) -> bool:

@@ -6,14 +6,15 @@ It goes the way of the command line, the control channel: a worker is the same u
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.pool.changing import change_settings, files_digest, preview_settings
-from gateway.pool.control import ask_briefly
+from gateway.pool.changing import Seen, change_settings, files_digest, preview_settings
+from gateway.pool.control import ask_briefly, control_key
 from gateway.pool.errors import PoolError, PoolRefusedError
 from gateway.pool.events import events_file, read_events
+from gateway.pool.recycles import recycles_of
 from gateway.settings import GatewaySettings, SettingChange, SettingsError, load_settings
 
 PATIENCE_SECONDS = 5.0
@@ -26,8 +27,10 @@ BEGINNING_SECONDS = 0.3
 class PoolDesk:
     """Safe to use from many threads; every method raises PoolError if the pool does not answer."""
 
-    def __init__(self, var: Path) -> None:
+    def __init__(self, var: Path, ask: Callable[..., dict[str, Any] | None] = ask_briefly) -> None:
+        """:param ask: the way to the pool"""
         self._var = var
+        self._ask_pool = ask
         self._saving = threading.Lock()
 
     def status(self) -> dict[str, Any]:
@@ -40,12 +43,13 @@ class PoolDesk:
         workers: list[dict[str, Any]] = self._ask("list-workers")["workers"]
         return workers
 
-    def events(self, count: int) -> list[dict[str, Any]]:
-        """Return the last events, the oldest first."""
+    def history(self, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the last events and the recycles among them, as `recycles_of` has them; the oldest first."""
         try:
-            return read_events(events_file(self._var), count)
+            events = read_events(events_file(self._var), count)
         except OSError as exc:
             raise PoolError(f"events cannot be read: {exc.strerror or exc}") from exc
+        return events, recycles_of(events)
 
     def recycle(self) -> None:
         """Begin a recycle.
@@ -56,7 +60,7 @@ class PoolDesk:
 
     def stop(self) -> None:
         """Begin to stop the pool, with the worker that asks for it."""
-        answer = ask_briefly(self._var, "stop", BEGINNING_SECONDS)
+        answer = self._ask_pool(self._var, "stop", BEGINNING_SECONDS)
         if answer is not None and not answer["ok"]:
             raise PoolError(answer["problem"])
 
@@ -66,7 +70,7 @@ class PoolDesk:
         :raises PoolRefusedError: if it is not valid
         """
         config = self._config()
-        digest = files_digest(config)
+        digest = files_digest(config, self._key())
         try:
             return load_settings(config), digest
         except SettingsError as exc:
@@ -78,23 +82,30 @@ class PoolDesk:
         :raises FileChangedError: if the file has changed since its digest was told
         :raises PoolRefusedError: if a key or a value is not valid, or a second file overrides it
         """
-        return preview_settings(self._config(), values, digest)
+        return preview_settings(self._config(), values, self._seen(digest))
 
-    def save(self, values: Mapping[str, str], digest: str) -> str:
-        """Write the values, all at once; the pool sees it by itself. Return the revision it will have.
+    def save(self, values: Mapping[str, str], digest: str) -> tuple[SettingChange, ...]:
+        """Write the values, all at once, and return what that changed; the pool sees it by itself.
 
         :raises PoolError: as `preview` does, and if the file cannot be written
         """
-        config = self._config()
         with self._saving:
-            change_settings(config, values, digest)
-            return load_settings(config).revision
+            return change_settings(self._config(), values, self._seen(digest))
 
     def _config(self) -> Path:
         return Path(self.status()["config"])
 
+    def _seen(self, digest: str) -> Seen:
+        return Seen(digest, self._key())
+
+    def _key(self) -> str:
+        try:
+            return control_key(self._var)
+        except OSError as exc:
+            raise PoolError(f"the pool's key cannot be read: {exc.strerror or exc}") from exc
+
     def _ask(self, command: str) -> dict[str, Any]:
-        answer = ask_briefly(self._var, command, PATIENCE_SECONDS)
+        answer = self._ask_pool(self._var, command, PATIENCE_SECONDS)
         if answer is None:
             raise PoolError(f"the pool has not answered within {PATIENCE_SECONDS:.0f} s")
         if not answer["ok"]:

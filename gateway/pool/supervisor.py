@@ -346,7 +346,7 @@ class Supervisor:
         supervisor = {
             "pid": os.getpid(),
             "config": str(self._options.config.absolute()),
-            "var": str(self._options.var.absolute()),
+            "node": node_name(self._options.var, 1),
             "listen": str(self._address),
             "url": self._address.url,
             "simulator_url": self._simulator.url,

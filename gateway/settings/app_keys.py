@@ -23,6 +23,11 @@ class AppKey:
     attribute: str
     kind: Kind
 
+    @property
+    def options(self) -> list[tuple[str, str]]:
+        """The choices as values with their names."""
+        return [(word, word) for word in self.choices]
+
     def problem(self, text: str) -> str | None:
         """What is wrong with a value, None if it is good."""
         wanted = f"Expected {self.allowed}"

@@ -48,8 +48,11 @@ class PoolDesk(Protocol):
     def workers(self) -> list[dict[str, Any]]:
         """Each worker process, with its requests and memory."""
 
-    def events(self, count: int) -> list[dict[str, Any]]:
-        """What happened to the pool, the oldest first."""
+    def history(self, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The last events, and the recycles among them with `at`, `reason`, `changes`, `seconds`, `problem`.
+
+        Both the oldest first.
+        """
 
     def recycle(self) -> None:
         """Begin a recycle."""
@@ -66,8 +69,8 @@ class PoolDesk(Protocol):
         An error with the code `settings_file_changed` says that the digest is not that of the file any more.
         """
 
-    def save(self, values: Mapping[str, str], digest: str) -> str:
-        """Write them, all at once; the revision that the settings have then."""
+    def save(self, values: Mapping[str, str], digest: str) -> tuple[SettingChange, ...]:
+        """Write them, all at once; what that changed."""
 
 
 class Clients(Protocol):

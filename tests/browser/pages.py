@@ -14,6 +14,7 @@ PLANS = "/provider/services/applications/aps-connectors/office-365/instances/off
 INSTANCE = PLANS.rpartition("/")[0]
 TEMPLATE = "service_template=office365-template"
 BASIC = f"{PLANS}/m365-business-basic"
+POOL = "/provider/application-pool"
 RESELLER_PLANS = "/reseller/customer-cp/office-365/service-plans"
 RESELLER_BASIC = f"{RESELLER_PLANS}/m365-business-basic-reseller-1"
 OWN_RESELLER = "/reseller/resellers/reseller-3"
@@ -109,6 +110,25 @@ def _name_a_price(page: Page) -> None:
 def _ask_for_a_subdomain(page: Page) -> None:
     page.get_by_label("Subdomain").fill("lantern")
     _send_nothing(page)
+
+
+def _type_into_the_settings(page: Page) -> None:
+    page.get_by_label("MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES").fill("ten")
+    page.get_by_label("UPGRADE_MAX_ATTEMPTS").fill("7")
+    page.get_by_text("1 value differs").wait_for()
+
+
+def _preview_the_settings(page: Page) -> None:
+    page.get_by_label("MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES").fill("20")
+    page.get_by_label("LOG_LEVEL").select_option("DEBUG")
+    press("Preview the changes")(page)
+    page.get_by_role("button", name="Save").wait_for()
+
+
+def _send_bad_settings(page: Page) -> None:
+    page.get_by_label("MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES").fill("ten")
+    press("Preview the changes")(page)
+    page.get_by_role("alert").wait_for()
 
 
 SIGN_IN = (
@@ -282,6 +302,21 @@ PAGES: dict[str, tuple[Shown, ...]] = {
         Shown("api-key-created", "/provider/api-keys/new", act=_create_a_key),
     ),
     "provider.api_key_revoke": (Shown("api-key-revoke", "/provider/api-keys/billing/revoke"),),
+    "provider.pool": (
+        Shown("pool", POOL),
+        Shown("pool-looked-at", POOL, "auditor"),
+        Shown("pool-none", POOL, site="empty"),
+    ),
+    "provider.pool_stop": (
+        Shown("pool-stop", f"{POOL}/stop"),
+        Shown("pool-stopped", f"{POOL}/stop", act=press("Stop the pool")),
+    ),
+    "provider.pool_settings": (
+        Shown("pool-settings", f"{POOL}/settings"),
+        Shown("pool-settings-typed", f"{POOL}/settings", act=_type_into_the_settings),
+        Shown("pool-settings-refused", f"{POOL}/settings", act=_send_bad_settings),
+        Shown("pool-settings-preview", f"{POOL}/settings", act=_preview_the_settings),
+    ),
     "reseller.audit": (Shown("reseller-audit-log", "/reseller/audit-log", "harbour"),),
     "reseller.users": (Shown("reseller-users", "/reseller/users", "harbour"),),
     "reseller.user_new": (Shown("reseller-user-new", "/reseller/users/new", "harbour"),),

@@ -38,8 +38,10 @@ from gateway.services.catalog import import_catalog
 from gateway.services.catalog.demonstration import make_catalog
 from gateway.settings import GatewaySettings, InstanceSettings
 from gateway.web import make_app
+from gateway.web.registry import POOL_DESK
 from tests.databases import make_sqlite_template, sqlite_url
 from tests.factories import NOW, Factories, guid
+from tests.pools import StandInPool
 
 CUSTOMERS = 200
 HELP_URL = "https://help.example/upgrades"
@@ -113,7 +115,10 @@ def put_up(folder: Path) -> Iterator[Scenery]:
                 f"{PREFIXES[each.batch_id]}{each.status.value}": each.id
                 for each in db.scalars(select(Upgrade))
             } | {user.login: user.id for user in db.scalars(select(User))}
-        full_url, empty_url, broken_url = (_serve(stack, folder, each) for each in (full, empty, broken))
+        pool = StandInPool(folder, NOW)
+        pool.tell_of_a_day()
+        full_url = _serve(stack, folder, full, pool)
+        empty_url, broken_url = (_serve(stack, folder, each) for each in (empty, broken))
         yield Scenery(full_url, empty_url, broken_url, full, ids)
 
 
@@ -124,7 +129,7 @@ def _database(stack: ExitStack, template: Path, path: Path) -> Database:
     return database
 
 
-def _serve(stack: ExitStack, folder: Path, database: Database) -> str:
+def _serve(stack: ExitStack, folder: Path, database: Database, pool: StandInPool | None = None) -> str:
     settings = GatewaySettings(
         application_instances=(
             InstanceSettings(name="Office 365", partner_center_url="simulator", simulated=True),
@@ -135,6 +140,7 @@ def _serve(stack: ExitStack, folder: Path, database: Database) -> str:
     clients = PartnerCenterClients(settings)
     stack.callback(clients.close)
     router = make_app(settings, database=database, var=folder, background=Background(), clients=clients)
+    router.registry[POOL_DESK] = pool.desk if pool else None
     server = StopableWSGIServer.create(router, host="127.0.0.1", threads=6)
     stack.callback(server.shutdown)
     return f"http://127.0.0.1:{server.effective_port}"

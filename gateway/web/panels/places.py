@@ -62,6 +62,7 @@ class Places:
             *self.batches_trail(),
             *self.access_trail(),
             *self.audit_trail(),
+            *(self.pool_trail() if self.area == "provider" else ()),
         ]
 
     def home_trail(self) -> list[Crumb]:
@@ -132,6 +133,9 @@ class Places:
 
     def audit_trail(self) -> list[Crumb]:
         return [Crumb("Audit log", self.url("audit"))]
+
+    def pool_trail(self) -> list[Crumb]:
+        return [Crumb("Application pool", self.url("pool"))]
 
     def _plan_parts(self, plan: ServicePlan) -> Mapping[str, str]:
         if self.area == "reseller":

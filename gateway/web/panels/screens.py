@@ -18,6 +18,8 @@ from gateway.web.panels import (
     navigating,
     plan_form_views,
     plan_views,
+    pool_settings_views,
+    pool_views,
     retry_views,
     signing_in,
     template_views,
@@ -27,6 +29,7 @@ from gateway.web.panels import (
 from gateway.web.security import Permission
 
 View = Callable[[Request], Response]
+_CHANGE = Permission.SETTINGS_CHANGE
 
 INSTANCES = "/provider/services/applications/aps-connectors/office-365/instances"
 PLANS = {
@@ -229,6 +232,20 @@ _CATALOG = tuple(
 )
 """What only the provider has: what plans are made of, and new ones."""
 
+_POOL = tuple(
+    Screen(f"provider.{name}", f"/provider/application-pool{path}", view, method, permission)
+    for name, path, view, method, permission in (
+        ("pool", "", pool_views.show_pool, "GET", Permission.POOL_READ),
+        ("pool_recycle", "/recycle", pool_views.recycle, "POST", Permission.POOL_CONTROL),
+        ("pool_stop", "/stop", pool_views.ask_to_stop, "GET", Permission.POOL_CONTROL),
+        ("pool_stop", "/stop", pool_views.stop, "POST", Permission.POOL_CONTROL),
+        ("pool_settings", "/settings", pool_settings_views.show_settings, "GET", _CHANGE),
+        ("pool_settings", "/settings", pool_settings_views.save, "POST", _CHANGE),
+        ("pool_settings_preview", "/settings/preview", pool_settings_views.preview, "POST", _CHANGE),
+        ("pool_settings_check", "/settings/check", pool_settings_views.check, "POST", _CHANGE),
+    )
+)
+
 _RESELLER = tuple(
     Screen(f"reseller.{name}", path, view, permission=Permission.CATALOG_READ)
     for name, path, view in (
@@ -242,6 +259,7 @@ SCREENS: tuple[Screen, ...] = (
     *_PROVIDER,
     _CONNECTION,
     *_CATALOG,
+    *_POOL,
     *_RESELLER,
     *_shared(),
 )

@@ -8,6 +8,9 @@ from sqlalchemy import select
 from gateway.db import Base
 from gateway.models import PlanKind, UpgradeStatus
 from gateway.web.panels.screens import SCREENS
+from gateway.web.registry import POOL_DESK
+from tests.factories import NOW
+from tests.pools import StandInPool
 from tests.unit.web.panels.helpers import Browser
 from tests.unit.web.test_tenancy import missing_ids
 
@@ -86,6 +89,16 @@ ONLY_PROVIDER |= {
     "POST provider.plan_new": PROVIDER_MANAGES_FORM,
 }
 LISTS = ("GET audit", "GET audit_csv", "GET users", "GET api_keys", "GET resellers", "GET customers")
+ONLY_PROVIDER |= {
+    "GET provider.pool": PROVIDER,
+    "POST provider.pool_recycle": PROVIDER_MANAGES_MOVES,
+    "GET provider.pool_stop": PROVIDER_MANAGES,
+    "POST provider.pool_stop": PROVIDER_MANAGES_MOVES,
+    "GET provider.pool_settings": PROVIDER_MANAGES,
+    "POST provider.pool_settings": PROVIDER_MANAGES_STALE,
+    "POST provider.pool_settings_preview": PROVIDER_MANAGES_STALE,
+    "POST provider.pool_settings_check": PROVIDER_MANAGES,
+}
 FORMS = ("user_new", "api_key_new")
 """Of the account itself; the provider's are for all accounts."""
 MANAGING = {
@@ -255,6 +268,11 @@ def _ask(browser, method, url, names):
     written = {"name": "Somebody", "parent": names["owner"], "kind": "standard", "subdomain": "somebody"}
     written |= {"service_template": names["template_id"], "service_plan": names["management"]}
     return browser.post(url, [*chosen, *written.items()])
+
+
+@pytest.fixture(autouse=True)
+def pool(router, tmp_path):
+    router.registry[POOL_DESK] = StandInPool(tmp_path, NOW).desk
 
 
 @pytest.fixture
