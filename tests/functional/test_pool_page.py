@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import closing
+from typing import Any
 
 import httpx2
 import pytest
@@ -21,6 +22,8 @@ URL = "/provider/application-pool"
 class Visitor:
     """A browser without scripts, over real connections."""
 
+    page: Any
+
     def __init__(self, base_url, login, password):
         self._client = httpx2.Client(base_url=base_url, follow_redirects=True, timeout=30)
         self.answer = None
@@ -34,7 +37,7 @@ class Visitor:
         """Send the form of the page that goes to this address."""
         form = next(each for each in self.page.select("form[method=post]") if each["action"] == action)
         fields = {each["name"]: each.get("value", "") for each in form.select("input[name]")}
-        chosen = {each["name"]: each.select_one("[selected]")["value"] for each in form.select("select")}
+        chosen = {each.parent["name"]: each["value"] for each in form.select("option[selected]")}
         self._take(self._client.post(action, data=fields | chosen | typed, headers={"Accept": "text/html"}))
 
     def _take(self, answer):
@@ -45,8 +48,8 @@ class Visitor:
         return " ".join(self.page.get_text(" ").split())
 
     def rows(self, caption):
-        tables = self.page.select("table")
-        table = next(each for each in tables if each.caption.get_text().startswith(caption))
+        found = self.page.select("table > caption")
+        table = next(each.parent for each in found if each.get_text().startswith(caption))
         rows = [row.select("th, td") for row in table.select("tbody tr")]
         return [[" ".join(cell.get_text(" ").split()) for cell in row] for row in rows]
 
@@ -55,20 +58,26 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def site(sqlite_template, tmp_path_factory):
+def started(sqlite_template, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     shutil.copyfile(sqlite_template, folder / "gateway.db")
     (folder / "catalog.json").write_text(json.dumps(make_catalog(3)))
     with closing(Site(folder, sqlite_url(folder / "gateway.db"))) as site:
         site.gateway("import", str(folder / "catalog.json"))
-        site.logins = {line.split()[2]: line.split()[3] for line in site.gateway("demo-users").splitlines()}
+        lines = site.gateway("demo-users").splitlines()
         site.start()
-        yield site
+        yield site, {line.split()[2]: line.split()[3] for line in lines}["provider"]
 
 
 @pytest.fixture
-def administrator(site):
-    with closing(Visitor(site.status()["url"], "provider", site.logins["provider"])) as visitor:
+def site(started):
+    return started[0]
+
+
+@pytest.fixture
+def administrator(started):
+    site, password = started
+    with closing(Visitor(site.status()["url"], "provider", password)) as visitor:
         yield visitor
 
 
