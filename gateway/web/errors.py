@@ -15,6 +15,8 @@ from pyramid.response import Response
 from gateway.db import DATABASE_AWAY
 from gateway.errors import GatewayError
 from gateway.services.catalog import CatalogError
+from gateway.services.catalog.editing import ChangedMeanwhileError
+from gateway.services.enrolment import DomainCheckUnavailableError
 from gateway.services.errors import (
     DuplicateSubscriptionError,
     ForbiddenError,
@@ -49,6 +51,8 @@ STATUS_OF: dict[type[GatewayError], HTTPStatus] = {
     RequestInProgressError: HTTPStatus.CONFLICT,
     NotEligibleError: HTTPStatus.UNPROCESSABLE_ENTITY,
     CatalogError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ChangedMeanwhileError: HTTPStatus.PRECONDITION_FAILED,
+    DomainCheckUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """How HTTP calls the business errors: the nearest class counts. One without is a mistake of ours."""
 

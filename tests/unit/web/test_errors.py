@@ -11,6 +11,7 @@ from webtest import TestApp
 import gateway.services
 from gateway.db import Database
 from gateway.errors import GatewayError
+from gateway.services.database_copy import CopyError
 from gateway.web import make_app
 from gateway.web.errors import on_http_exception, status_of
 from tests.unit.web.helpers import API, make_settings, validate
@@ -30,7 +31,8 @@ def test_every_error_of_the_services_has_a_status():
     assert [error for error in errors if status_of(error) is None and error not in INTERNAL] == []
 
 
-INTERNAL: tuple[type[GatewayError], ...] = ()
+INTERNAL: tuple[type[GatewayError], ...] = (CopyError,)
+"""Of commands, never of a request."""
 
 
 def subclasses(error):
