@@ -186,12 +186,12 @@ class Database:
         self.clock = DatabaseClock(self._ask_time)
         self._writing = self.engine.execution_options(gateway_writes=True)
         # Threads that wait for SQLite's lock look for it again and again; here they stand in line.
-        self._line: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
+        self.line: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that commits at the end of the block, or not at all."""
-        with self._line, self.write_session() as session, session.begin():
+        with self.line, self.write_session() as session, session.begin():
             yield session
 
     @contextmanager

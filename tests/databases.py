@@ -74,10 +74,10 @@ def fill(database: Database) -> None:
 class PostgreSQLServer:
     """A server of its own for one session of tests, and its databases."""
 
-    def __init__(self, server: PostgresServer) -> None:
+    def __init__(self, server: PostgresServer, *, durable: bool) -> None:
         self._server = server
         self._numbers = itertools.count(1)
-        self._execute("ALTER SYSTEM SET fsync = off")
+        self._execute(f"ALTER SYSTEM SET fsync = {'on' if durable else 'off'}")
         self._execute("SELECT pg_reload_conf()")
         self._execute(f"CREATE DATABASE {TEMPLATE}")
         _migrate(self.url(TEMPLATE))
@@ -126,13 +126,16 @@ class PostgreSQLServer:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[PostgreSQLServer]:
-    """Start a server in a new folder; it is stopped and deleted at the end."""
+def postgresql_server(*, durable: bool = False) -> Iterator[PostgreSQLServer]:
+    """Start a server in a new folder; it is stopped and deleted at the end.
+
+    :param durable: whether what is committed outlives the machine; tests are the quicker without
+    """
     # The folders of pytest may not be read by the user as which the server runs for a tester who is root.
     folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
     server = get_server(folder / "data", cleanup_mode="delete")
     try:
-        yield PostgreSQLServer(server)
+        yield PostgreSQLServer(server, durable=durable)
     finally:
         server.cleanup()
         shutil.rmtree(folder)

@@ -1,32 +1,34 @@
-"""What the steps of an upgrade share, and the one place where their outcomes are written down."""
+"""What the steps of an upgrade share, and what their outcomes mean for its row."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from gateway.db import Database
 from gateway.engine.clients import PartnerCenterClients
+from gateway.engine.ledger import READ, ROW, Entry, Ledger
 from gateway.engine.outcome import Outcome, fail, outcome_unknown
 from gateway.engine.pauses import Pauses
-from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent, UpgradeStatus
+from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
 from gateway.partner_center import PartnerCenterClient
-from gateway.services.plan_change import change_plan
+from gateway.services.plan_change import PlanChange
 from gateway.settings import AppSettings
+from gateway.statements import Statements
 
 log = logging.getLogger(__name__)
 
 UPGRADED = (UpgradeStatus.COMPLETED, UpgradeStatus.COMPLETED_WITH_WARNINGS)
 
 
-class LeaseLostError(Exception):
-    """Another worker has taken the upgrade over, so this one must not touch it any more."""
+Step = Callable[["Work", "EngineContext"], Outcome]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,20 @@ class Work:
         return self.client
 
 
+class Row:
+    """An upgrade as this worker knows it; nobody else changes it while the lease is kept."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """:param values: its columns and `instance_name`"""
+        self.values = dict(values)
+        self.instance_name: str = self.values.pop("instance_name")
+        self.is_fresh = True
+        """Whether it was written or claimed this very moment, and need not be read before the next step."""
+
+    def copy(self) -> Upgrade:
+        return Upgrade(**self.values)
+
+
 @dataclass(frozen=True)
 class EngineContext:
     database: Database
@@ -53,6 +69,12 @@ class EngineContext:
     stopping: threading.Event = field(default_factory=threading.Event)
     unsent: set[tuple[int, datetime]] = field(default_factory=set)
     """Intents (upgrade, `intended_at`) of which this process knows that their requests never left it."""
+    steps: Mapping[UpgradeStep, Step] = field(default_factory=dict)
+    """What to do instead of the steps of Microsoft, for measuring everything around them."""
+    on_claimed: Callable[[list[tuple[int, datetime]]], None] = lambda _due_times: None
+    """Is told which upgrades were claimed, and when they are due."""
+    on_left_over: Callable[[], None] = lambda: None
+    """Is told that there may be a place for another upgrade."""
 
     @property
     def pauses(self) -> Pauses:
@@ -62,22 +84,44 @@ class EngineContext:
     def lease(self) -> timedelta:
         return timedelta(seconds=self.app.upgrade_lease_seconds)
 
+    @cached_property
+    def rows(self) -> dict[int, Row]:
+        """What this worker works on; each entry is of one thread at a time."""
+        return {}
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(
+            self.database,
+            self.owner,
+            self.lease,
+            self.clock,
+            self.app.max_allowed_nb_of_simultaneous_upgrades,
+            stopping=self.stopping,
+            on_claimed=self._claimed,
+            on_left_over=lambda: self.on_left_over(),
+        )
+
+    def _claimed(self, claimed: Iterable[Mapping[str, Any]]) -> None:
+        rows = [Row(values) for values in claimed]
+        self.rows.update((row.values["id"], row) for row in rows)
+        self.on_claimed([(row.values["id"], row.values["due_at"]) for row in rows])
+
     def load(self, upgrade_id: int) -> Work | None:
         """A copy of the upgrade; None when it is not this worker's any more."""
-        query = (
-            select(Upgrade, ApplicationInstance.name)
-            .join(ApplicationInstance, ApplicationInstance.id == Upgrade.application_instance_id)
-            .where(Upgrade.id == upgrade_id)
-        )
-        with self.database.read() as db:
-            row = db.execute(query).one()
-            db.expunge_all()
-        upgrade, instance_name = row
+        row = self.rows.get(upgrade_id)
+        if row is None or not row.is_fresh:
+            row = self.rows[upgrade_id] = self._read(upgrade_id)
+        row.is_fresh = False
+        upgrade = row.copy()
         if not self._owns(upgrade):
+            del self.rows[upgrade_id]
             return None
-        client = self.clients.for_instance_name(instance_name)
+        client = self.clients.for_instance_name(row.instance_name)
         return Work(
-            upgrade, instance_name, client.for_correlation(str(upgrade.correlation_id)) if client else None
+            upgrade,
+            row.instance_name,
+            client.for_correlation(str(upgrade.correlation_id)) if client else None,
         )
 
     def load_one_before(self, upgrade: Upgrade) -> Upgrade | None:
@@ -97,23 +141,41 @@ class EngineContext:
             db.expunge_all()
         return found
 
+    def _read(self, upgrade_id: int) -> Row:
+        with self.database.engine.connect() as connection:
+            statements = Statements(connection)
+            try:
+                (values,) = statements.rows(READ, key=upgrade_id)
+            finally:
+                statements.close()
+        return Row(dict(zip(ROW, values, strict=True)))
+
     def record(self, upgrade_id: int, outcome: Outcome) -> Outcome:
         """Write one outcome with its event, in one transaction; what was written is returned.
 
         :raises LeaseLostError: if another worker has taken the upgrade over; nothing is written then
         """
         now = self.clock()
-        with self.database.write() as db:
-            upgrade = db.get_one(Upgrade, upgrade_id, with_for_update=True)
-            if not self._owns(upgrade):
-                raise LeaseLostError(f"upgrade {upgrade_id} is worked on by {upgrade.lease_owner}")
-            outcome = self.bounded(upgrade, outcome)
-            self._apply(upgrade, outcome, now)
-            if outcome.event:
-                db.add(_event(upgrade, outcome, now))
-            if outcome.finish:
-                self._finish(db, upgrade, outcome, now)
-        _log(upgrade, outcome)
+        row = self.rows.get(upgrade_id) or self._read(upgrade_id)
+        if outcome.after and not outcome.finish:
+            outcome = self.bounded(row.copy(), outcome)
+        changes = _columns(row.values, outcome, now, now + self.lease)
+        values = row.values | changes
+        # What waits is read again before its next step.
+        self.rows.pop(upgrade_id, None)
+        self.ledger.record(
+            Entry(
+                upgrade_id,
+                changes,
+                _event(values, outcome, now) if outcome.event else None,
+                _plan_change(values) if outcome.finish in UPGRADED else None,
+                values["microsoft_tenant_id"] if outcome.finish else None,
+            )
+        )
+        if not outcome.finish and not outcome.after:
+            self.rows[upgrade_id] = Row(values | {"instance_name": row.instance_name})
+        if outcome.event:
+            log.info("Upgrade: id=%s event=%s detail=%s", upgrade_id, outcome.event, outcome.detail)
         return outcome
 
     def _owns(self, upgrade: Upgrade) -> bool:
@@ -133,41 +195,41 @@ class EngineContext:
             )
         return outcome
 
-    def _apply(self, upgrade: Upgrade, outcome: Outcome, now: datetime) -> None:
-        for column, value in outcome.changes.items():
-            setattr(upgrade, column, value)
-        if outcome.step and outcome.step is not upgrade.step:
-            upgrade.step = outcome.step
-            if not outcome.counts:  # Going back for another try is no progress.
-                upgrade.attempts = 0
-        upgrade.attempts += outcome.counts
-        upgrade.waiting_for = outcome.waiting_for
-        upgrade.due_at = now + timedelta(seconds=outcome.after)
-        upgrade.lease_expires_at = now + self.lease
-        upgrade.changed_at = now
 
-    def _finish(self, db: Session, upgrade: Upgrade, outcome: Outcome, now: datetime) -> None:
-        assert outcome.finish is not None
-        upgrade.status = outcome.finish
-        upgrade.finished_at = now
-        upgrade.due_at = upgrade.lease_owner = upgrade.lease_expires_at = None
-        upgrade.reason_code, upgrade.reason, upgrade.remedy = (
-            outcome.reason_code,
-            outcome.reason,
-            outcome.remedy,
-        )
-        if outcome.finish in UPGRADED:
-            change_plan(
-                db,
-                upgrade,
-                quantity=upgrade.quantity or 0,
-                microsoft_subscription_id=_resulting_subscription(upgrade),
-                now=now,
-            )
+def _columns(row: Mapping[str, Any], outcome: Outcome, now: datetime, lease_end: datetime) -> dict[str, Any]:
+    """What the outcome sets in the row of its upgrade."""
+    columns = dict(outcome.changes)
+    attempts = row["attempts"]
+    if outcome.step and outcome.step is not row["step"]:
+        columns["step"] = outcome.step
+        if not outcome.counts:  # Going back for another try is no progress.
+            attempts = 0
+    columns |= {
+        "attempts": attempts + outcome.counts,
+        "waiting_for": outcome.waiting_for,
+        "due_at": now + timedelta(seconds=outcome.after),
+        "lease_expires_at": lease_end,
+        "changed_at": now,
+    }
+    if outcome.finish:
+        columns |= {
+            "status": outcome.finish,
+            "finished_at": now,
+            "reason_code": outcome.reason_code,
+            "reason": outcome.reason,
+            "remedy": outcome.remedy,
+        } | dict.fromkeys(("due_at", "lease_owner", "lease_expires_at"))
+    return columns
 
 
-def _resulting_subscription(upgrade: Upgrade) -> str:
-    return upgrade.target_microsoft_subscription_id or upgrade.source_microsoft_subscription_id or ""
+def _plan_change(row: Mapping[str, Any]) -> PlanChange:
+    return PlanChange(
+        row["subscription_id"],
+        row["target_plan_id"],
+        row["target_offer_id"],
+        row["quantity"] or 0,
+        row["target_microsoft_subscription_id"] or row["source_microsoft_subscription_id"] or "",
+    )
 
 
 def _give_up(upgrade: Upgrade, detail: str) -> Outcome:
@@ -181,18 +243,13 @@ def _give_up(upgrade: Upgrade, detail: str) -> Outcome:
     )
 
 
-def _event(upgrade: Upgrade, outcome: Outcome, now: datetime) -> UpgradeEvent:
-    return UpgradeEvent(
-        upgrade_id=upgrade.id,
-        at=now,
-        name=outcome.event or "",
-        detail=outcome.detail,
-        attempt=upgrade.attempts,
-        request_id=outcome.request_id,
-        correlation_id=str(upgrade.correlation_id),
-    )
-
-
-def _log(upgrade: Upgrade, outcome: Outcome) -> None:
-    if outcome.event:
-        log.info("Upgrade: id=%s event=%s detail=%s", upgrade.id, outcome.event, outcome.detail)
+def _event(row: Mapping[str, Any], outcome: Outcome, now: datetime) -> dict[str, Any]:
+    return {
+        "upgrade_id": row["id"],
+        "at": now,
+        "name": outcome.event,
+        "detail": outcome.detail,
+        "attempt": row["attempts"],
+        "request_id": outcome.request_id,
+        "correlation_id": str(row["correlation_id"]),
+    }

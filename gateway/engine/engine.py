@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
@@ -17,16 +18,27 @@ from gateway.db import DATABASE_AWAY, Database
 from gateway.engine.agenda import Agenda
 from gateway.engine.claims import Claims
 from gateway.engine.clients import PartnerCenterClients
-from gateway.engine.context import EngineContext
-from gateway.engine.housekeeping import clean_up
+from gateway.engine.context import EngineContext, Step
+from gateway.engine.doorbell import Doorbell
+from gateway.engine.housekeeping import clean_up, move_log
+from gateway.engine.listening import Listening
 from gateway.engine.steps import advance
-from gateway.models import Upgrade, UpgradeStatus
+from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
 from gateway.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
-LOOK_AROUND = 1.0
-"""Seconds between two looks at the queue when nobody says that there is something to do."""
+LOOK_AROUND = 15.0
+"""Seconds between two looks at the queue, should nobody have said that there is something to do."""
+
+LOOK_AROUND_UNTOLD = 1.0
+"""The same where nobody could say it, and after a look that failed."""
+
+HEAD_START = 0.01
+"""Seconds that threads have to begin with what was claimed, before anything else is looked at."""
+
+CHECKPOINT = 1.0
+"""Seconds between two moves of what SQLite has in its log, so that no commit has to wait for that."""
 
 CLEAN_UP = 3600.0
 
@@ -50,19 +62,34 @@ class Engine:
         *,
         node: str,
         clock: Callable[[], datetime] | None = None,
+        steps: Mapping[UpgradeStep, Step] | None = None,
     ) -> None:
         """:param node: stable name of the place this runs at; only one engine of a node works at a time
         :param clock: that of the database when not given
+        :param steps: instead of those that talk with Microsoft
         """
         self._database = database
         self._limit = settings.app.max_allowed_nb_of_simultaneous_upgrades
         self._node = node
         self._clock = clock = clock or database.clock
         owner = f"{node}:{uuid4().hex[:12]}"
-        self._context = EngineContext(database, clients, settings.app, owner, clock)
+        self._context = EngineContext(
+            database,
+            clients,
+            settings.app,
+            owner,
+            clock,
+            steps=steps or {},
+            on_claimed=self._on_claimed,
+            on_left_over=self._on_left_over,
+        )
         self._claims = Claims(database, owner, self._context.lease, clock)
         self._agenda = Agenda()
+        self._bell = _bell_of(database, owner)
         self._look_wanted = threading.Event()
+        self._commits_moved = 0
+        self._slots = 0
+        self._slots_lock = threading.Lock()
         self._signal = threading.Event()
         self._heartbeat_at: datetime | None = None
         self._dispatcher: threading.Thread | None = None
@@ -74,6 +101,8 @@ class Engine:
             return
         freed = self._take_over()
         self._context.stopping.clear()
+        self._agenda.open()
+        self._bell.listen(self._look)
         if not self._scheduler.running:
             self._scheduler.start()
         self._dispatcher = threading.Thread(target=self._dispatch, name="engine-dispatcher", daemon=True)
@@ -91,6 +120,7 @@ class Engine:
     def stop_claiming(self) -> None:
         """Take no more work; what runs stops at the next step. Returns at once."""
         self._context.stopping.set()
+        self._agenda.close()
         self._signal.set()
 
     def hand_over(self, timeout: float) -> bool:
@@ -109,6 +139,7 @@ class Engine:
         busy = self._agenda.busy()
         try:
             released = self._claims.release(set(self._claims.due_times()) - busy)
+            self._bell.ring()
         except DATABASE_AWAY:
             log.exception("Leases could not be given back; they run out by themselves")
             return False
@@ -116,9 +147,10 @@ class Engine:
         return is_idle
 
     def wake(self) -> None:
-        """Say that there is something to do."""
-        self._look_wanted.set()
-        self._signal.set()
+        """Say that there is something to do, to other processes at this database too."""
+        self._look()
+        if self._database.is_sqlite:  # On PostgreSQL the transaction itself says so, see `announce`.
+            self._bell.ring()
 
     def status(self) -> dict[str, object]:
         """Figures for health and metrics; `running` and `pending` count the whole gateway's upgrades."""
@@ -138,6 +170,8 @@ class Engine:
         self.stop_claiming()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+        self._bell.close()
+        self._context.ledger.close()
 
     def _is_dispatching(self) -> bool:
         return self._dispatcher is not None and self._dispatcher.is_alive()
@@ -153,51 +187,102 @@ class Engine:
         )
         every = self._context.app.upgrade_lease_seconds / 3
         scheduler.add_job(self._keep_leases, "interval", seconds=every, id="keep-leases")
+        if self._database.is_sqlite:
+            scheduler.add_job(self._move_log, "interval", seconds=CHECKPOINT, id="move-log")
         scheduler.add_job(
             clean_up, "interval", args=[self._database, self._clock], seconds=CLEAN_UP, id="clean-up"
         )
         return scheduler
+
+    def _look(self) -> None:
+        self._look_wanted.set()
+        self._signal.set()
+
+    def _on_claimed(self, due_times: list[tuple[int, datetime]]) -> None:
+        self._fill_slots(self._agenda.add(due_times, self._clock()))
+
+    def _on_left_over(self) -> None:
+        self._look()
+        if self._database.is_sqlite:
+            self._bell.ring()
 
     def _dispatch(self) -> None:
         """Claim and hand out work until the engine stops."""
         next_look = monotonic()
         while not self._context.stopping.is_set():
             self._signal.clear()
-            if self._look_wanted.is_set() or monotonic() >= next_look:
+            is_late = monotonic() >= next_look
+            if self._look_wanted.is_set() or is_late:
                 self._look_wanted.clear()
-                self._look_around()
-                next_look = monotonic() + LOOK_AROUND
-            for upgrade_id in self._agenda.take_due(self._clock()):
-                self._scheduler.add_job(self._work_on, args=[upgrade_id], executor="upgrades")
+                next_look = monotonic() + self._look_around(everything=is_late)
+            self._fill_slots(self._agenda.line_up(self._clock()))
             pause = min(next_look - monotonic(), self._agenda.seconds_until_due(self._clock()))
             self._signal.wait(max(0.0, pause))
 
-    def _look_around(self) -> None:
-        """Find work: abandoned, pending, and what somebody asked to look at now."""
+    def _look_around(self, *, everything: bool) -> float:
+        """Find work: pending, abandoned, and what somebody asked to look at now; seconds to the next look."""
         try:
-            self._database.clock.synchronise()
-            # Leases seem to have run out when the clock jumps ahead; their holders renew them meanwhile.
-            if self._database.clock.is_steady_for(self._context.lease):
-                self._claims.adopt()
-            self._claims.claim(self._limit, self._context.pauses.rooms(self._clock()))
-            self._agenda.update(self._claims.due_times())
-            self._heartbeat_at = self._clock()
+            if everything:
+                self._database.clock.synchronise()
+            if self._context.ledger.claim(everything=everything):
+                self._context.stopping.wait(HEAD_START)
+            pause = self._catch_up()
         except Exception:  # Without a dispatcher nothing would ever start again: look again in a second.
             log.exception("The queue could not be looked at")
+            return LOOK_AROUND_UNTOLD
+        self._heartbeat_at = self._clock()
+        self._bell.keep()
+        return pause if self._bell.is_heard else min(pause, LOOK_AROUND_UNTOLD)
+
+    def _catch_up(self) -> float:
+        """Take over what nobody works on, and new due times; seconds until a lease of others may run out."""
+        self._database.clock.synchronise()
+        self._agenda.prepare_update()
+        leases = self._claims.look()
+        # Leases seem to have run out when the clock jumps ahead; their holders renew them meanwhile.
+        is_steady = self._database.clock.is_steady_for(self._context.lease)
+        if leases.next_end_of_others and leases.next_end_of_others < self._clock() and is_steady:
+            self._claims.adopt()
+            leases = self._claims.look()
+        self._agenda.update(leases.due_times)
+        if leases.next_end_of_others is None:
+            return LOOK_AROUND
+        left = (leases.next_end_of_others - self._clock()).total_seconds()
+        return min(max(left, LOOK_AROUND_UNTOLD), LOOK_AROUND)
+
+    def _fill_slots(self, wanted: int) -> None:
+        """Have so many more threads take what stands in line, as far as there are slots."""
+        while wanted > 0:
+            with self._slots_lock:
+                if self._slots >= self._limit:
+                    return
+                self._slots += 1
+            self._scheduler.add_job(self._serve, executor="upgrades")
+            wanted -= 1
+
+    def _serve(self) -> None:
+        """One slot: carry out what stands in line, until the engine stops."""
+        try:
+            while not self._context.stopping.is_set():
+                upgrade_id = self._agenda.take(LOOK_AROUND)
+                if upgrade_id is not None:
+                    self._work_on(upgrade_id)
+        finally:
+            with self._slots_lock:
+                self._slots -= 1
 
     def _work_on(self, upgrade_id: int) -> None:
         after = UNEXPECTED_PAUSE
         try:
             after = advance(upgrade_id, self._context)
+        except Exception:  # The next upgrade must not suffer from it.
+            log.exception("Work broke off: upgrade=%s", upgrade_id)
         finally:
             due_at = None if after is None else self._clock() + timedelta(seconds=after)
-            self._agenda.put_back(upgrade_id, due_at)
+            if self._agenda.put_back(upgrade_id, due_at):
+                self._signal.set()
             if self._context.stopping.is_set():
                 self._give_back(upgrade_id)
-            elif after is None:
-                self.wake()  # A slot is free.
-            else:
-                self._signal.set()
 
     def _give_back(self, upgrade_id: int) -> None:
         try:
@@ -211,6 +296,12 @@ class Engine:
         except DATABASE_AWAY:
             log.exception("Leases could not be renewed")
 
+    def _move_log(self) -> None:
+        commits = self._context.ledger.commits
+        if commits != self._commits_moved:
+            move_log(self._database)
+            self._commits_moved = commits
+
     def _count_live(self) -> dict[UpgradeStatus, int]:
         query = (
             select(Upgrade.status, func.count())
@@ -219,3 +310,7 @@ class Engine:
         )
         with self._database.read() as db:
             return {row[0]: row[1] for row in db.execute(query)}
+
+
+def _bell_of(database: Database, owner: str) -> Doorbell | Listening:
+    return Doorbell(Path(database.url.database or "")) if database.is_sqlite else Listening(database, owner)

@@ -22,3 +22,14 @@ def clean_up(database: Database, clock: Callable[[], datetime]) -> None:
             Idempotency(db).purge(before=clock() - IDEMPOTENCY_KEYS_KEPT)
     except DATABASE_AWAY:
         log.exception("Database could not be tidied up")
+
+
+def move_log(database: Database) -> None:
+    """Move into SQLite's file what its log has gathered, while others go on writing to the log."""
+    try:
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("ROLLBACK")  # What SQLAlchemy began: there must be no transaction.
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+            connection.exec_driver_sql("BEGIN")
+    except DATABASE_AWAY:
+        log.exception("Log of the database could not be moved")

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from gateway.db import DATABASE_AWAY
 from gateway.engine.checking import check_upgrade
-from gateway.engine.context import EngineContext, LeaseLostError, Work
+from gateway.engine.context import EngineContext, Work
 from gateway.engine.following import verify, wait
+from gateway.engine.ledger import LeaseLostError
 from gateway.engine.outcome import Outcome, again, refused
 from gateway.engine.pace import jittered, retry_pause, spread
 from gateway.engine.pauses import SIGN_IN_PAUSE
@@ -81,7 +82,7 @@ def _step(work: Work, ctx: EngineContext) -> Outcome:
         return again(spread(seconds), pause.reason)
     step = work.upgrade.step or UpgradeStep.CHECKING
     try:
-        outcome = STEPS[step](work, ctx)
+        outcome = (ctx.steps or STEPS)[step](work, ctx)
     except PartnerCenterError as exc:
         ctx.clients.note(work.instance_name, exc, ctx.clock())
         return _react(work, ctx, exc)

@@ -14,13 +14,14 @@ MAY_IMPORT = {
     "errors": set(),
     "logs": set(),
     "db": {"errors"},
+    "statements": {"db"},
     "settings": LEAVES,
     "migrations": {"db", "errors"},
     "models": {"db"},
     "partner_center": set(),
     "simulator": set(),  # Code shared with the client would share its mistakes.
-    "services": {"models", "partner_center", "db"} | LEAVES,
-    "engine": {"services", "models", "partner_center", "settings", "db"} | LEAVES,
+    "services": {"models", "partner_center", "db", "statements"} | LEAVES,
+    "engine": {"services", "models", "partner_center", "settings", "db", "statements"} | LEAVES,
     "web": {"services", "models", "engine", "settings", "db", "migrations"} | LEAVES,
     "pool": {"settings"} | LEAVES,
 }

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from gateway.engine.claims import Claims
 from gateway.engine.clients import PartnerCenterClients
 from gateway.engine.context import EngineContext
 from gateway.engine.steps import advance
@@ -63,13 +62,16 @@ class World:
         self.settings = GatewaySettings(application_instances=(instance,))
         self.transport = Unreliable(simulator)
         self._clients = []
+        self._contexts = []
 
     def context(self, owner="node:one", **app):
         """What the engine of one worker is given."""
         settings = with_simulator(self.settings, BASE_URL)
         clients = PartnerCenterClients(settings, transport=self.transport)
         self._clients.append(clients)
-        return EngineContext(self.database, clients, AppSettings(**app), owner, self.clock)
+        context = EngineContext(self.database, clients, AppSettings(**app), owner, self.clock)
+        self._contexts.append(context)
+        return context
 
     def schedule(self, subscription_id, target):
         with self.database.write() as db:
@@ -77,9 +79,7 @@ class World:
             return Factories(db).upgrade(found, plan, due_at=self.clock.now).id
 
     def claim(self, ctx):
-        return Claims(self.database, ctx.owner, ctx.lease, self.clock).claim(
-            10, ctx.pauses.rooms(self.clock.now)
-        )
+        return ctx.ledger.claim()
 
     def read(self, upgrade_id):
         with self.database.read() as db:
@@ -106,6 +106,8 @@ class World:
         self.control.close()
         for clients in self._clients:
             clients.close()
+        for context in self._contexts:
+            context.ledger.close()
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
+import threading
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from gateway.engine.agenda import NOTHING_DUE, Agenda
 
@@ -6,69 +9,131 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=5)
 
 
+@pytest.fixture
+def agenda():
+    return Agenda()
+
+
+def take_all(agenda, now=NOW):
+    agenda.line_up(now)
+    taken = []
+    while (upgrade_id := agenda.take(0)) is not None:
+        taken.append(upgrade_id)
+    return taken
+
+
 class TestAgenda:
-    def test_it_gives_what_is_due_once_the_longest_due_first(self):
-        agenda = Agenda()
+    def test_it_gives_what_is_due_once_the_longest_due_first(self, agenda):
         agenda.update({1: NOW, 2: NOW - timedelta(seconds=1), 3: SOON})
 
-        assert agenda.take_due(NOW) == [2, 1]
-        assert agenda.take_due(NOW) == []
+        assert take_all(agenda) == [2, 1]
+        assert take_all(agenda) == []
         assert agenda.busy() == {1, 2}
 
-    def test_what_a_thread_is_busy_with_is_not_given_again(self):
-        agenda = Agenda()
+    def test_what_a_thread_is_busy_with_is_not_given_again(self, agenda):
         agenda.update({1: NOW})
-        agenda.take_due(NOW)
+        take_all(agenda)
 
+        agenda.prepare_update()
         agenda.update({1: NOW, 2: NOW})
 
-        assert agenda.take_due(NOW) == [2]
+        assert take_all(agenda) == [2]
 
-    def test_what_is_put_back_comes_again_when_it_is_due(self):
-        agenda = Agenda()
+    def test_what_stands_in_line_is_not_put_there_twice(self, agenda):
         agenda.update({1: NOW})
-        agenda.take_due(NOW)
+        agenda.line_up(NOW)
+
+        agenda.update({1: NOW})
+
+        assert take_all(agenda) == [1]
+
+    def test_what_is_put_back_comes_again_when_it_is_due(self, agenda):
+        agenda.update({1: NOW})
+        take_all(agenda)
 
         agenda.put_back(1, SOON)
 
         assert agenda.seconds_until_due(NOW) == 5
-        assert agenda.take_due(NOW) == []
-        assert agenda.take_due(SOON) == [1]
+        assert take_all(agenda) == []
+        assert take_all(agenda, SOON) == [1]
 
-    def test_what_is_finished_is_forgotten(self):
-        agenda = Agenda()
+    def test_it_tells_who_put_back_what_is_due_first(self, agenda):
+        agenda.update({1: NOW, 2: NOW, 3: NOW})
+        take_all(agenda)
+
+        assert agenda.put_back(1, SOON)
+        assert not agenda.put_back(2, SOON + timedelta(seconds=1))
+        assert not agenda.put_back(3, None)
+
+    def test_what_is_finished_is_forgotten(self, agenda):
         agenda.update({1: NOW})
-        agenda.take_due(NOW)
+        take_all(agenda)
 
         agenda.put_back(1, None)
 
         assert agenda.busy() == set()
         assert agenda.seconds_until_due(NOW) == NOTHING_DUE
 
-    def test_the_database_may_bring_an_upgrade_forward_or_take_it_away(self):
-        agenda = Agenda()
+    def test_the_database_may_bring_an_upgrade_forward_or_take_it_away(self, agenda):
         agenda.update({1: SOON, 2: SOON})
 
         agenda.update({1: NOW})
 
-        assert agenda.take_due(SOON) == [1]
+        assert take_all(agenda, SOON) == [1]
 
-    def test_a_look_that_found_nothing_new_is_not_undone_by_what_is_stored(self):
-        agenda = Agenda()
+    def test_a_look_that_found_nothing_new_is_not_undone_by_what_is_stored(self, agenda):
         agenda.update({1: NOW})
-        agenda.take_due(NOW)
+        take_all(agenda)
         agenda.put_back(1, SOON)
+        agenda.prepare_update()
 
         agenda.update({1: NOW})
 
-        assert agenda.take_due(NOW) == []
-        assert agenda.take_due(SOON) == [1]
+        assert take_all(agenda) == []
+        assert take_all(agenda, SOON) == [1]
 
-    def test_it_is_idle_when_nothing_is_worked_on(self):
-        agenda = Agenda()
+    def test_what_changed_while_the_database_was_looked_at_is_newer(self, agenda):
+        agenda.update({1: NOW})
+        take_all(agenda)
+        agenda.prepare_update()
+        agenda.put_back(1, SOON)
+        agenda.add([(2, SOON)], NOW)
+
+        agenda.update({1: NOW})
+
+        assert take_all(agenda) == []
+        assert take_all(agenda, SOON) == [1, 2]
+
+    def test_what_was_claimed_needs_as_many_threads_as_are_not_waiting(self, agenda):
+        assert agenda.add([(1, NOW), (2, NOW), (3, SOON)], NOW) == 2
+        assert take_all(agenda) == [1, 2]
+
+    def test_who_waits_is_given_what_comes(self, agenda):
+        taken = []
+        waiting = threading.Thread(target=lambda: taken.append(agenda.take(30)))
+        waiting.start()
+
+        agenda.add([(1, NOW)], NOW)
+
+        waiting.join(30)
+        assert taken == [1]
+
+    def test_when_it_is_closed_nothing_is_given_until_it_is_opened(self, agenda):
+        agenda.update({1: NOW})
+        agenda.line_up(NOW)
+        agenda.close()
+        assert agenda.take(30) is None
+
+        agenda.open()
+
+        assert take_all(agenda) == []
+        agenda.update({1: NOW})
+        assert take_all(agenda) == [1]
+
+    def test_it_is_idle_when_nothing_is_worked_on(self, agenda):
         assert agenda.wait_until_idle(0)
         agenda.update({1: NOW})
-        agenda.take_due(NOW)
+        take_all(agenda)
         assert not agenda.wait_until_idle(0)
         agenda.put_back(1, SOON)
         assert agenda.wait_until_idle(0)

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.engine.claims import Claims
+from gateway.engine.ledger import Ledger
 from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
 from tests.factories import NOW, Factories
 
@@ -22,13 +23,31 @@ def make(database):
     return make
 
 
+class Worker:
+    """What one worker claims and holds."""
+
+    def __init__(self, database, owner, now=NOW):
+        self._claims = Claims(database, owner, LEASE, lambda: now)
+        self._made = database, owner, LEASE, lambda: now
+
+    def claim(self, limit):
+        ledger = Ledger(*self._made, limit)
+        try:
+            return sorted(ledger.claim())
+        finally:
+            ledger.close()
+
+    def __getattr__(self, name):
+        return getattr(self._claims, name)
+
+
 @pytest.fixture
 def claims(database):
-    return Claims(database, "node:one", LEASE, lambda: NOW)
+    return Worker(database, "node:one")
 
 
 def claims_of(database, owner, now=NOW):
-    return Claims(database, owner, LEASE, lambda: now)
+    return Worker(database, owner, now)
 
 
 def read(database, upgrade_id):
@@ -112,14 +131,15 @@ class TestClaim:
         assert claims.claim(10) == []
 
     def test_a_customer_with_many_upgrades_does_not_hide_the_others(self, claims, make, monkeypatch):
-        monkeypatch.setattr("gateway.engine.claims.LOOK_AHEAD", 1)
+        monkeypatch.setattr("gateway.engine.backlog.MOST", 1)
 
         def build(factories):
             customer = factories.customer()
             plan = factories.service_plan()
+            batch = factories.batch()
             for _ in range(10):
-                factories.upgrade(factories.subscription(plan, account=customer))
-            return [factories.upgrade().id for _ in range(2)]
+                factories.upgrade(factories.subscription(plan, account=customer), batch=batch)
+            return [factories.upgrade(batch=batch).id for _ in range(2)]
 
         others = make(build)
 

@@ -12,6 +12,7 @@ from gateway.db import DatabaseClock, utcnow
 from gateway.engine import Engine, PartnerCenterClients
 from gateway.engine.claims import Claims
 from gateway.engine.housekeeping import IDEMPOTENCY_KEYS_KEPT, clean_up
+from gateway.engine.ledger import Ledger
 from gateway.models import IdempotencyKey, UpgradeStatus
 from gateway.settings import AppSettings, with_simulator
 from tests.catalogs import STANDARD
@@ -117,7 +118,9 @@ class TestEngine:
 
     def test_a_clock_that_jumps_ahead_takes_no_upgrade_from_whoever_works_on_it(self, world, make_engine):
         upgrade_id = world.schedule("one", STANDARD)
-        Claims(world.database, "other:one", timedelta(seconds=30), utcnow).claim(1)
+        other = Ledger(world.database, "other:one", timedelta(seconds=30), utcnow, 1)
+        other.claim()
+        other.close()
         ahead = timedelta(0)
         world.database.clock = DatabaseClock(lambda: utcnow() + ahead)
         engine = make_engine()
@@ -166,8 +169,10 @@ class TestEngine:
 
     def test_a_look_that_fails_does_not_end_the_engine(self, world, make_engine, monkeypatch):
         failures = [RuntimeError("a mistake"), OperationalError("SELECT", {}, Exception("away"))]
-        adopt = Claims.adopt
-        monkeypatch.setattr(Claims, "adopt", lambda claims: raise_one_of(failures) or adopt(claims))
+        claim = Ledger.claim
+        monkeypatch.setattr(
+            Ledger, "claim", lambda ledger, **how: raise_one_of(failures) or claim(ledger, **how)
+        )
         upgrade_id = world.schedule("one", STANDARD)
 
         make_engine().start()

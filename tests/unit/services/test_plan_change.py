@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from gateway.models import ResourceKind, SubscriptionResource
-from gateway.services.plan_change import change_plan
+from gateway.services.plan_change import PlanChange, change_plan
+from gateway.statements import Statements
 from tests.factories import NOW
 from tests.unit.services.helpers import E1, E3, E5
 
@@ -100,17 +101,13 @@ class TestChangePlan:
         assert other.service_plan_id == upgrade.source_plan_id
         assert [(r.resource_type.key, r.limit) for r in other.resources] == [("e1", 5)]
 
-    def test_it_may_be_done_with_rows_that_were_read_before(self, db, world):
-        upgrade = world.upgrade()
-        assert [r.limit for r in upgrade.subscription.resources] == [5]
-
-        self.change(db, upgrade, quantity=8)
-        db.commit()
-
-        assert [r.limit for r in upgrade.subscription.resources] == [8]
-
     def change(self, db, upgrade, quantity=5):
-        change_plan(db, upgrade, quantity=quantity, microsoft_subscription_id=MICROSOFT_ID, now=LATER)
+        db.flush()
+        change = PlanChange(
+            upgrade.subscription_id, upgrade.target_plan_id, upgrade.target_offer_id, quantity, MICROSOFT_ID
+        )
+        change_plan(Statements(db.connection()), change, LATER)
+        db.expire_all()
 
 
 class World:

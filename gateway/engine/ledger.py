@@ -1,0 +1,303 @@
+"""The one place where the engine writes about its upgrades, for many of its threads at once.
+
+What several threads have to write goes into one transaction: while one of them commits, the others gather,
+and whoever comes first leads the next commit. An outcome is written whole or not at all, one whose lease is
+lost is refused alone, and nobody goes on before the commit that holds their words. What an outcome leaves
+free is claimed in the same transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, literal_column, null, select, update
+
+from gateway.db import Database
+from gateway.engine.backlog import IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog
+from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent
+from gateway.services.plan_change import PlanChange, change_plan, lock_subscription
+from gateway.statements import Prepared, Statements, StatementWriter
+
+log = logging.getLogger(__name__)
+
+CLAIM_LOCK = 0x0365_0001
+"""Advisory lock of PostgreSQL: one claim at a time, over all nodes, so that the limit can be counted."""
+
+CHANNEL = "gateway_upgrades"
+"""Of PostgreSQL's NOTIFY; the payload says who speaks."""
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the upgrade over, so this one must not touch it any more."""
+
+
+@dataclass
+class Entry:
+    """What one thread has to write about one upgrade."""
+
+    upgrade_id: int
+    values: Mapping[str, Any]
+    """Columns of the upgrade."""
+    event: Mapping[str, Any] | None = None
+    change: PlanChange | None = None
+    frees_tenant: str | None = None
+    """The tenant that can have its next upgrade, when this is the end of one."""
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A thread that waits until its entry is written; without an entry, until something was claimed."""
+
+    entry: Entry | None
+    everything: bool = False
+    gate: threading.Lock = field(default_factory=threading.Lock)
+    is_done: bool = False
+    is_lost: bool = False
+    must_go_alone: bool = False
+    error: Exception | None = None
+    claimed: list[int] = field(default_factory=list)
+
+
+class Ledger:
+    """What one worker writes. Threads share it."""
+
+    def __init__(
+        self,
+        database: Database,
+        owner: str,
+        lease: timedelta,
+        clock: Callable[[], datetime],
+        limit: int,
+        *,
+        stopping: threading.Event | None = None,
+        on_claimed: Callable[[list[Mapping[str, Any]]], None] = lambda _rows: None,
+        on_left_over: Callable[[], None] = lambda: None,
+    ) -> None:
+        """:param owner: `node:worker`, unique among all workers that ever were
+        :param on_claimed: is given the rows that were claimed, once that is committed
+        :param on_left_over: a place is free that nobody has taken yet
+        """
+        self._database = database
+        self._owner = owner
+        self._lease = lease
+        self._clock = clock
+        self._limit = limit
+        self._stopping = stopping or threading.Event()
+        self._on_claimed = on_claimed
+        self._on_left_over = on_left_over
+        self._writer = StatementWriter(database)
+        self._backlog = Backlog()
+        self._lock = threading.Lock()
+        self._gathering: list[_Waiting] = []
+        self._is_led = False
+        self.commits = 0
+        """Transactions so far."""
+
+    def record(self, entry: Entry) -> None:
+        """Write it, and claim what that makes room for.
+
+        :raises LeaseLostError: if another worker has taken the upgrade over; nothing is written then
+        """
+        waiting = self._write(_Waiting(entry))
+        if waiting.must_go_alone:
+            waiting = _Waiting(entry)
+            writer = StatementWriter(self._database)
+            try:
+                self._transact([waiting], writer, is_alone=True)
+            finally:
+                writer.close()
+        if waiting.is_lost:
+            raise LeaseLostError(f"upgrade {entry.upgrade_id} is worked on by somebody else")
+
+    def claim(self, *, everything: bool = True) -> list[int]:
+        """Take pending upgrades while fewer than the limit are in progress, whoever works on those.
+
+        At most one for each Microsoft tenant. Counting and taking are one transaction that no other claim
+        overlaps, so that the limit holds over threads, workers and nodes.
+
+        :param everything: also look for what was given back or missed, not only for new batches
+        """
+        return self._write(_Waiting(None, everything)).claimed
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _write(self, waiting: _Waiting) -> _Waiting:
+        waiting.gate.acquire()
+        with self._lock:
+            self._gathering.append(waiting)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            waiting.gate.acquire()  # Until it is written, or until it is this thread's turn to lead.
+        if not waiting.is_done:
+            self._lead()
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting
+
+    def _lead(self) -> None:
+        with self._lock:
+            group, self._gathering = self._gathering, []
+        try:
+            self._commit(group)
+        finally:
+            with self._lock:
+                heir = self._gathering[0] if self._gathering else None
+                self._is_led = heir is not None
+            for waiting in group:
+                waiting.is_done = True
+                waiting.gate.release()
+            if heir is not None:
+                heir.gate.release()
+
+    def _commit(self, group: Sequence[_Waiting]) -> None:
+        """All in one transaction; if that fails each in its own, so that only the guilty one hears of it."""
+        try:
+            self._transact(group, self._writer, is_alone=False)
+        except Exception as exc:  # The threads whose entries they are hear of it.
+            log.warning("Transaction rolled back: entries=%s", len(group), exc_info=True)
+            self._backlog.clear()
+            self._on_left_over()  # Nobody knows what of it was committed, if it broke at the very end.
+            if len(group) == 1:
+                group[0].error = exc
+                return
+            for waiting in group:
+                self._commit([waiting])
+
+    def _transact(self, group: Sequence[_Waiting], writer: StatementWriter, *, is_alone: bool) -> None:
+        now = self._clock()
+        claimed: list[Mapping[str, Any]] = []
+        with writer.transaction() as statements:
+            # All lock in one order, so that two never wait for each other in a circle.
+            entries = sorted((w for w in group if w.entry), key=lambda w: w.entry.upgrade_id)  # type: ignore[union-attr]
+            events = [event for w in entries for event in self._apply(w, statements, now, is_alone)]
+            freed = [w.entry.frees_tenant for w in entries if w.entry and not (w.is_lost or w.must_go_alone)]
+            tenants = [tenant for tenant in freed if tenant]
+            requests = [w for w in group if w.entry is None]
+            # Alone, it is not this thread's turn to use the backlog; whoever looks around next claims.
+            if not is_alone and (tenants or requests) and not self._stopping.is_set():
+                claimed = self._claim(statements, tenants, requests, now)
+            events += [_event(row["id"], now, "started") for row in claimed]
+            statements.run_many(_ADD_EVENT, events)
+            is_left_over = self._backlog.is_unfinished
+            if len(tenants) > len(claimed) and statements.rows(_IS_PENDING):
+                is_left_over = True
+                if not statements.is_sqlite:
+                    statements.rows(_NOTIFY, channel=CHANNEL, sender=self._owner)
+        self.commits += 1
+        for waiting in requests:
+            waiting.claimed = [row["id"] for row in claimed]
+        if claimed:
+            self._on_claimed(claimed)
+        if is_left_over:
+            self._on_left_over()
+
+    def _apply(
+        self, waiting: _Waiting, statements: Statements, now: datetime, is_alone: bool
+    ) -> list[Mapping[str, Any]]:
+        """Write one outcome, but for its event, which is returned."""
+        entry = waiting.entry
+        assert entry is not None
+        waiting.is_lost = waiting.must_go_alone = False
+        change = entry.change
+        if change and not lock_subscription(statements, change.subscription_id, wait=is_alone):
+            waiting.must_go_alone = True  # The others do not wait for who holds that subscription.
+            return []
+        values = {**entry.values, "key": entry.upgrade_id, "owner": self._owner}
+        if statements.run(_update(tuple(entry.values)), values) == 0:
+            waiting.is_lost = True
+            return []
+        if change:
+            change_plan(statements, change, now)
+        return [entry.event] if entry.event else []
+
+    def _claim(
+        self,
+        statements: Statements,
+        tenants: Sequence[str],
+        requests: Sequence[_Waiting],
+        now: datetime,
+    ) -> list[Mapping[str, Any]]:
+        if not statements.is_sqlite:  # SQLite's write lock is held already.
+            statements.rows(_LOCK_CLAIMS, key=CLAIM_LOCK)
+        if requests:
+            self._backlog.discover(statements, everything=any(w.everything for w in requests))
+        for tenant in tenants:
+            self._backlog.tenant_is_free(tenant)
+        free = self._limit - int(statements.rows(_COUNT)[0][0])
+        claimed: list[Mapping[str, Any]] = []
+        if free <= 0:
+            return claimed
+        mine = {"now": now, "owner": self._owner, "expires": now + self._lease}
+        for candidate in self._backlog.candidates(statements):
+            rows = statements.rows(_CLAIM, key=candidate.upgrade_id, **mine)
+            if rows:
+                claimed.append(dict(zip(ROW, rows[0], strict=True)))
+            else:  # It was canceled or taken, or another upgrade of its customer is in progress.
+                self._backlog.pass_over(candidate)
+            if len(claimed) == free:
+                break
+        return claimed
+
+
+def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
+    return dict.fromkeys(_EVENT_COLUMNS) | {"upgrade_id": upgrade_id, "at": at, "name": name, "attempt": 0}
+
+
+_EVENT_COLUMNS = ("upgrade_id", "at", "name", "detail", "attempt", "request_id", "correlation_id")
+_ADD_EVENT = Prepared(insert(UpgradeEvent), columns=_EVENT_COLUMNS)
+_COUNT = Prepared(select(func.count()).select_from(Upgrade).where(IN_PROGRESS))
+_IS_PENDING = Prepared(select(Upgrade.id).where(PENDING).limit(1))
+_LOCK_CLAIMS = Prepared(select(func.pg_advisory_xact_lock(bindparam("key"))))
+_NOTIFY = Prepared(select(func.pg_notify(bindparam("channel"), bindparam("sender"))))
+_KEY, _OWNER = bindparam("key", type_=Upgrade.id.type), bindparam("owner", type_=Upgrade.lease_owner.type)
+
+
+@lru_cache(maxsize=256)
+def _update(columns: tuple[str, ...]) -> Prepared:
+    """Set these columns of an upgrade that is this worker's."""
+    return Prepared(
+        update(Upgrade).where(Upgrade.id == _KEY, IN_PROGRESS, Upgrade.lease_owner == _OWNER), columns=columns
+    )
+
+
+_COLUMNS = tuple(Upgrade.__table__.columns)
+ROW = (*(column.key for column in _COLUMNS), "instance_name")
+"""What is known of an upgrade that is in progress here: its columns, and the name of its instance."""
+
+INSTANCE_NAME = (
+    select(ApplicationInstance.name)
+    .where(ApplicationInstance.id == Upgrade.application_instance_id)
+    .scalar_subquery()
+)
+_NOW = bindparam("now", type_=Upgrade.due_at.type)
+_CLAIM = Prepared(
+    update(Upgrade)
+    .where(
+        Upgrade.id
+        # What is being canceled at this moment is left alone.
+        == select(Upgrade.id)
+        .where(Upgrade.id == _KEY, PENDING, ~TENANT_IS_BUSY)
+        .with_for_update(of=Upgrade, skip_locked=True)
+        .correlate(None)
+        .scalar_subquery()
+    )
+    .values(
+        status=literal_column("'in_progress'"),
+        step=literal_column("'checking'"),
+        started_at=_NOW,
+        changed_at=_NOW,
+        due_at=_NOW,
+        waiting_for=null(),
+        lease_owner=_OWNER,
+        lease_expires_at=bindparam("expires", type_=Upgrade.due_at.type),
+    )
+    .returning(*_COLUMNS, INSTANCE_NAME)
+)
+READ = Prepared(select(*_COLUMNS, INSTANCE_NAME).where(Upgrade.id == _KEY))
