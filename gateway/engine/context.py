@@ -198,8 +198,8 @@ class EngineContext:
 
 def _columns(row: Mapping[str, Any], outcome: Outcome, now: datetime, lease_end: datetime) -> dict[str, Any]:
     """What the outcome sets in the row of its upgrade."""
-    columns = dict(outcome.changes)
-    attempts = row["attempts"]
+    columns: dict[str, Any] = dict(outcome.changes)
+    attempts = columns.get("attempts", row["attempts"])
     if outcome.step and outcome.step is not row["step"]:
         columns["step"] = outcome.step
         if not outcome.counts:  # Going back for another try is no progress.
