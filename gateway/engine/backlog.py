@@ -6,15 +6,16 @@ upgrades as with a million, and that fifty thousand of one batch do not keep fiv
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Integer, bindparam, exists, func, literal_column, select
 from sqlalchemy.orm import aliased
 
-from gateway.models import Upgrade, UpgradeBatch
+from gateway.models import ServicePlan, ServiceTemplate, Upgrade, UpgradeBatch
 from gateway.statements import Prepared, Statements
 
 LOOK_AHEAD = 2000
@@ -41,15 +42,14 @@ class Batch:
 
     batch_id: int
     vendor_id: str
+    instance_id: str
+    """The application instance of them all."""
     ahead: deque[tuple[int, str]] = field(default_factory=deque)
     last_read: int = 0
     passed_over: set[str] = field(default_factory=set)
     """Tenants of which another upgrade was in progress."""
-
-    def start_again(self) -> None:
-        self.ahead.clear()
-        self.last_read = 0
-        self.passed_over.clear()
+    is_outdated: bool = False
+    """Whether what was passed over can be taken now."""
 
 
 class Backlog:
@@ -62,6 +62,8 @@ class Backlog:
         self._known: dict[int, Batch] = {}
         self._parked: set[Batch] = set()
         """All that is left of them waits for a customer that is busy."""
+        self._waiting: dict[str, set[Batch]] = {}
+        """By tenant, who passed it over."""
         self._newest = 0
         self.is_unfinished = False
         """Whether the last search ended before it had seen all."""
@@ -71,49 +73,67 @@ class Backlog:
 
     def discover(self, statements: Statements, *, everything: bool) -> None:
         """Find batches that came since; with `everything` also what was missed or given back."""
-        for batch in list(self._parked):
-            self._line_up(batch)
+        for tenant_id in list(self._waiting):
+            self.tenant_is_free(tenant_id)  # Another process may have finished with it.
         after = 0 if everything else max(0, self._newest - LATE)
-        for batch_id, vendor_id in statements.rows(_LIVE, after=after):
-            self._newest = max(self._newest, batch_id)
-            if batch_id not in self._known:
-                self._known[batch_id] = Batch(batch_id, vendor_id)
-                self._line_up(self._known[batch_id])
+        for batch in itertools.starmap(Batch, statements.rows(_LIVE, after=after)):
+            self._newest = max(self._newest, batch.batch_id)
+            if batch.batch_id not in self._known:
+                self._known[batch.batch_id] = batch
+                self._line_up(batch)
 
     def tenant_is_free(self, tenant_id: str) -> None:
-        """Look again at batches that waited for this customer."""
-        for batch in [batch for batch in self._parked if tenant_id in batch.passed_over]:
-            self._line_up(batch)
+        """Look again at what waited for this customer."""
+        for batch in self._waiting.pop(tenant_id, ()):
+            batch.is_outdated = True
+            if batch in self._parked:
+                self._parked.discard(batch)
+                self._start_again(batch)
+                self._line_up(batch)
 
-    def candidates(self, statements: Statements) -> Iterator[Candidate]:
-        """Pending upgrades in turn; whoever cannot take one says so with `pass_over`."""
-        left = MOST_READ
+    def candidates(
+        self, statements: Statements, has_room: Callable[[str], bool] = lambda _instance_id: True
+    ) -> Iterator[Candidate]:
+        """Pending upgrades in turn; whoever cannot take one says so with `pass_over`.
+
+        :param has_room: whether an upgrade of the application instance may begin; others keep their place
+        """
+        left, refused = MOST_READ, 0
         self.is_unfinished = False
-        while self._vendors:
-            if left <= 0:
+        while refused < len(self._vendors):
+            batches = self._lines[self._vendors[0]]
+            batch = next((b for b in batches if has_room(b.instance_id)), None)
+            if batch is None:
+                self._vendors.rotate(-1)
+                refused += 1
+            elif batch.ahead:
+                refused = 0
+                batches.remove(batch)
+                batches.append(batch)
+                self._vendors.rotate(-1)
+                yield Candidate(*batch.ahead.popleft(), batch)
+            elif left <= 0:
                 self.is_unfinished = True
                 return
-            batches = self._lines[self._vendors[0]]
-            batch = batches[0]
-            if not batch.ahead:
+            else:
                 left -= self._read_ahead(batch, statements)
-            if batch.ahead:
-                upgrade_id, tenant_id = batch.ahead.popleft()
-                batches.rotate(-1)
-                self._vendors.rotate(-1)
-                yield Candidate(upgrade_id, tenant_id, batch)
 
-    def pass_over(self, candidate: Candidate) -> None:
-        candidate.batch.passed_over.add(candidate.tenant_id)
+    def pass_over(self, batch: Batch, tenant_id: str) -> None:
+        batch.passed_over.add(tenant_id)
+        self._waiting.setdefault(tenant_id, set()).add(batch)
 
     def _line_up(self, batch: Batch) -> None:
         """As the next one: who has just come has had nothing yet."""
-        self._parked.discard(batch)
-        batch.start_again()
         if batch.vendor_id not in self._lines:
             self._lines[batch.vendor_id] = deque()
             self._vendors.appendleft(batch.vendor_id)
         self._lines[batch.vendor_id].appendleft(batch)
+
+    def _start_again(self, batch: Batch) -> None:
+        for tenant_id in batch.passed_over:
+            self._waiting.get(tenant_id, set()).discard(batch)
+        batch.passed_over.clear()
+        batch.last_read, batch.is_outdated = 0, False
 
     def _read_ahead(self, batch: Batch, statements: Statements) -> int:
         """Read the next ones of a batch; how many. One that has no more leaves the line."""
@@ -122,10 +142,12 @@ class Backlog:
         for upgrade_id, tenant_id, is_busy in rows:
             batch.last_read = upgrade_id
             if is_busy:
-                batch.passed_over.add(tenant_id)
+                self.pass_over(batch, tenant_id)
             else:
                 batch.ahead.append((upgrade_id, tenant_id))
-        if not rows:
+        if not rows and batch.is_outdated:
+            self._start_again(batch)
+        elif not rows:
             self._leave(batch)
         return len(rows) + 1
 
@@ -169,7 +191,9 @@ _following = (
 )
 _live = _live.union_all(select(_following).where(_live.c.batch_id.is_not(None)))
 _LIVE = Prepared(
-    select(_live.c.batch_id, UpgradeBatch.account_id)
+    select(_live.c.batch_id, UpgradeBatch.account_id, ServiceTemplate.application_instance_id)
     .join(UpgradeBatch, UpgradeBatch.id == _live.c.batch_id)
+    .join(ServicePlan, ServicePlan.id == UpgradeBatch.target_plan_id)
+    .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
     .order_by(_live.c.batch_id.desc())
 )

@@ -97,6 +97,7 @@ class EngineContext:
             self.lease,
             self.clock,
             self.app.max_allowed_nb_of_simultaneous_upgrades,
+            rooms=lambda: self.pauses.rooms(self.clock()),
             stopping=self.stopping,
             on_claimed=self._claimed,
             on_left_over=lambda: self.on_left_over(),

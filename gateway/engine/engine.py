@@ -232,7 +232,9 @@ class Engine:
             return LOOK_AROUND_UNTOLD
         self._heartbeat_at = self._clock()
         self._bell.keep()
-        return pause if self._bell.is_heard else min(pause, LOOK_AROUND_UNTOLD)
+        # That an instance may do more again is told by nobody.
+        is_told = self._bell.is_heard and not self._context.pauses.rooms(self._clock())
+        return pause if is_told else min(pause, LOOK_AROUND_UNTOLD)
 
     def _catch_up(self) -> float:
         """Take over what nobody works on, and new due times; seconds until a lease of others may run out."""

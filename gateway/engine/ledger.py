@@ -75,11 +75,14 @@ class Ledger:
         clock: Callable[[], datetime],
         limit: int,
         *,
+        rooms: Callable[[], Mapping[str, int]] = dict,
         stopping: threading.Event | None = None,
         on_claimed: Callable[[list[Mapping[str, Any]]], None] = lambda _rows: None,
         on_left_over: Callable[[], None] = lambda: None,
     ) -> None:
         """:param owner: `node:worker`, unique among all workers that ever were
+        :param rooms: how many may be in progress of those application instances that may not use the whole
+            limit, by their names in lower case
         :param on_claimed: is given the rows that were claimed, once that is committed
         :param on_left_over: a place is free that nobody has taken yet
         """
@@ -88,6 +91,7 @@ class Ledger:
         self._lease = lease
         self._clock = clock
         self._limit = limit
+        self._rooms = rooms
         self._stopping = stopping or threading.Event()
         self._on_claimed = on_claimed
         self._on_left_over = on_left_over
@@ -235,15 +239,28 @@ class Ledger:
         if free <= 0:
             return claimed
         mine = {"now": now, "owner": self._owner, "expires": now + self._lease}
-        for candidate in self._backlog.candidates(statements):
+        left = self._rooms_left(statements)
+        for candidate in self._backlog.candidates(statements, lambda key: left.get(key, free) > 0):
             rows = statements.rows(_CLAIM, key=candidate.upgrade_id, **mine)
             if rows:
                 claimed.append(dict(zip(ROW, rows[0], strict=True)))
+                left[candidate.batch.instance_id] = left.get(candidate.batch.instance_id, free) - 1
             else:  # It was canceled or taken, or another upgrade of its customer is in progress.
-                self._backlog.pass_over(candidate)
+                self._backlog.pass_over(candidate.batch, candidate.tenant_id)
             if len(claimed) == free:
                 break
         return claimed
+
+    def _rooms_left(self, statements: Statements) -> dict[str, int]:
+        """How many more may start of the instances that have less room than the limit, by their ids."""
+        rooms = self._rooms()
+        if not rooms:
+            return {}
+        return {
+            instance_id: rooms[name.casefold()] - running
+            for instance_id, name, running in statements.rows(_RUNNING)
+            if name.casefold() in rooms
+        }
 
 
 def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
@@ -253,6 +270,15 @@ def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
 _EVENT_COLUMNS = ("upgrade_id", "at", "name", "detail", "attempt", "request_id", "correlation_id")
 _ADD_EVENT = Prepared(insert(UpgradeEvent), columns=_EVENT_COLUMNS)
 _COUNT = Prepared(select(func.count()).select_from(Upgrade).where(IN_PROGRESS))
+_RUNNING = Prepared(
+    select(
+        ApplicationInstance.id,
+        ApplicationInstance.name,
+        select(func.count())
+        .where(IN_PROGRESS, Upgrade.application_instance_id == ApplicationInstance.id)
+        .scalar_subquery(),
+    )
+)
 _IS_PENDING = Prepared(select(Upgrade.id).where(PENDING).limit(1))
 _LOCK_CLAIMS = Prepared(select(func.pg_advisory_xact_lock(bindparam("key"))))
 _NOTIFY = Prepared(select(func.pg_notify(bindparam("channel"), bindparam("sender"))))

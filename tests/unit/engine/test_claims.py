@@ -30,8 +30,8 @@ class Worker:
         self._claims = Claims(database, owner, LEASE, lambda: now)
         self._made = database, owner, LEASE, lambda: now
 
-    def claim(self, limit):
-        ledger = Ledger(*self._made, limit)
+    def claim(self, limit, rooms=None):
+        ledger = Ledger(*self._made, limit, rooms=lambda: rooms or {})
         try:
             return sorted(ledger.claim())
         finally:

@@ -104,7 +104,10 @@ class Gateway(RuleBasedStateMachine):
     def spawn(self, name):
         """A worker that takes the place of one that died."""
         ctx = self.world.context(
-            f"node-{name}:{next(self.numbers)}", upgrade_timeout_hours=HOURS, upgrade_max_attempts=4
+            f"node-{name}:{next(self.numbers)}",
+            max_allowed_nb_of_simultaneous_upgrades=LIMIT,
+            upgrade_timeout_hours=HOURS,
+            upgrade_max_attempts=4,
         )
         claims = Claims(self.database, ctx.owner, ctx.lease, self.clock)
         claims.release_those_of_the_dead(f"node-{name}")
@@ -257,9 +260,9 @@ class Gateway(RuleBasedStateMachine):
         return [u for u in self.upgrades() if u.status is UpgradeStatus.IN_PROGRESS]
 
     def look_around(self, worker):
-        claims = self.workers[worker][1]
+        ctx, claims = self.workers[worker]
         claims.adopt()
-        claims.claim(LIMIT)
+        ctx.ledger.claim()
         for number in range(LIMIT):
             self.advance(worker, number)
 

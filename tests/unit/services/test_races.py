@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from gateway.engine.claims import Claims
+from gateway.engine.ledger import Ledger
 from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeEvent, UpgradeStatus
 from gateway.services.cancellation import UpgradeCancellation
 from gateway.services.errors import NotEligibleError
@@ -120,7 +120,7 @@ class TestCancelAndClaim:
 
         with database.write_session() as db:
             UpgradeCancellation(db, caller).cancel(upgrade_ids=upgrade_ids[:1], now=NOW)
-            with in_background(claims(database).claim, 10) as future:
+            with in_background(claims(database), 10) as future:
                 db.commit()
                 assert future.result(PATIENCE) == upgrade_ids[1:]
 
@@ -130,7 +130,7 @@ class TestCancelAndClaim:
 
         def claim():
             begin.wait(PATIENCE)
-            return [key for limit in range(4, 44, 4) for key in claims(database).claim(limit)]
+            return [key for limit in range(4, 44, 4) for key in claims(database)(limit)]
 
         def cancel(ids):
             begin.wait(PATIENCE)
@@ -193,7 +193,16 @@ def insert_upgrade(db, subscription_id, target_id):
 
 
 def claims(database):
-    return Claims(database, "node:1", timedelta(seconds=30), lambda: NOW)
+    """A worker, as a function of its limit."""
+
+    def claim(limit):
+        ledger = Ledger(database, "node:1", timedelta(seconds=30), lambda: NOW, limit)
+        try:
+            return ledger.claim()
+        finally:
+            ledger.close()
+
+    return claim
 
 
 def run_all(functions):
