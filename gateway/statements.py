@@ -86,6 +86,10 @@ def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
+Command = tuple[Prepared, Mapping[str, Any]]
+"""A statement and its values."""
+
+
 class Statements:
     """Runs prepared statements in the transaction of a connection.
 
@@ -94,7 +98,9 @@ class Statements:
 
     def __init__(self, connection: Connection) -> None:
         self._dialect = connection.dialect
-        self._cursor = connection.connection.cursor()
+        driver: Any = connection.connection.dbapi_connection
+        self._driver = driver
+        self._cursor = driver.cursor()
         self._errors: type[Exception] = self._dialect.dbapi.Error  # type: ignore[union-attr]
 
     @property
@@ -102,24 +108,25 @@ class Statements:
         return self._dialect.name == "sqlite"
 
     def rows(self, prepared: Prepared, **values: Any) -> list[tuple[Any, ...]]:
-        compiled = prepared.on(self._dialect)
-        try:
-            self._cursor.execute(compiled.sql, compiled.parameters(values))
-            found: Sequence[tuple[Any, ...]] = self._cursor.fetchall()
-        except self._errors as exc:
-            raise self._translated(exc, compiled.sql) from exc
-        if not compiled.from_driver:
-            return list(found)
-        return [_converted(row, compiled.from_driver) for row in found]
+        return self._answer(self._cursor, prepared, values)
 
-    def run(self, prepared: Prepared, values: Mapping[str, Any]) -> int:
-        """How many rows were changed."""
-        compiled = prepared.on(self._dialect)
+    def each(self, commands: Sequence[Command]) -> list[list[tuple[Any, ...]]]:
+        """Run them all; the rows of each, or one row with the number of rows that it changed.
+
+        To a server they are sent together, so that they cost one way there and back.
+        """
+        if self.is_sqlite or len(commands) < 2:
+            return [self._answer(self._cursor, *command) for command in commands]
         try:
-            self._cursor.execute(compiled.sql, compiled.parameters(values))
+            with self._driver.pipeline() as pipeline:
+                cursors = [self._driver.cursor() for _ in commands]
+                for cursor, (prepared, values) in zip(cursors, commands, strict=True):
+                    compiled = prepared.on(self._dialect)
+                    cursor.execute(compiled.sql, compiled.parameters(values))
+                pipeline.sync()
+                return [self._fetch(c, command[0]) for c, command in zip(cursors, commands, strict=True)]
         except self._errors as exc:
-            raise self._translated(exc, compiled.sql) from exc
-        return int(self._cursor.rowcount)
+            raise self._translated(exc, "; ".join(p.on(self._dialect).sql for p, _ in commands)) from exc
 
     def run_many(self, prepared: Prepared, many: Sequence[Mapping[str, Any]]) -> None:
         if not many:
@@ -139,6 +146,21 @@ class Statements:
 
     def close(self) -> None:
         self._cursor.close()
+
+    def _answer(self, cursor: Any, prepared: Prepared, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        compiled = prepared.on(self._dialect)
+        try:
+            cursor.execute(compiled.sql, compiled.parameters(values))
+            return self._fetch(cursor, prepared)
+        except self._errors as exc:
+            raise self._translated(exc, compiled.sql) from exc
+
+    def _fetch(self, cursor: Any, prepared: Prepared) -> list[tuple[Any, ...]]:
+        if cursor.description is None:
+            return [(cursor.rowcount,)]
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        converts = prepared.on(self._dialect).from_driver
+        return [_converted(row, converts) for row in found] if converts else found
 
     def _translated(self, error: Exception, sql: str) -> BaseException:
         return DBAPIError.instance(sql, None, error, self._errors, dialect=self._dialect)

@@ -8,11 +8,13 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmarks.engine import store
 from benchmarks.engine.surroundings import PAUSED, READY, Surroundings
 from gateway.db import Database
+from gateway.engine.doorbell import Doorbell
 from gateway.models import UpgradeStatus
 
 GLANCE = 0.0005
@@ -23,6 +25,8 @@ class Client:
         self._told = told
         self._database = Database(told.database_url)
         self._next = 0
+        database = self._database.url.database or ""
+        self._doorbell = Doorbell(Path(database)) if self._database.is_sqlite else None
 
     def answer(self, line: str) -> dict[str, Any]:
         asked: dict[str, Any] = json.loads(line)
@@ -50,6 +54,8 @@ class Client:
     def enqueue(self, kind: str, n: int, prefix: str, start: int = 0) -> dict[str, Any]:
         before = time.monotonic_ns()
         store.enqueue(self._database, f"{kind} {prefix} {self._next - start}", self._next, n)
+        if self._doorbell is not None:
+            self._doorbell.ring()
         after = time.monotonic_ns()
         self._next += n
         return {"t0": before, "t1": after}
@@ -98,6 +104,8 @@ class Client:
         return store.counts(self._database).get(UpgradeStatus.COMPLETED, 0)
 
     def close(self) -> None:
+        if self._doorbell is not None:
+            self._doorbell.close()
         self._database.close()
 
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, func, insert, select, text
 
 from gateway.db import Database, utcnow
+from gateway.engine.ledger import CHANNEL
 from gateway.migrations import migrate
 from gateway.models import (
     Account,
@@ -156,6 +157,8 @@ def enqueue(database: Database, words: str, first: int, count: int) -> None:
         connection.execute(insert(Upgrade), rows)
         events = [{"upgrade_id": row["id"], "at": now, "name": "scheduled", "attempt": 0} for row in rows]
         connection.execute(insert(UpgradeEvent), events)
+        if not database.is_sqlite:
+            connection.execute(select(func.pg_notify(CHANNEL, "")))
 
 
 def _upgrades(batch_id: int, numbers: range, first_id: int, now: datetime) -> Iterator[dict[str, Any]]:

@@ -166,6 +166,12 @@ class Backlog:
 PENDING = Upgrade.status == literal_column("'pending'")
 IN_PROGRESS = Upgrade.status == literal_column("'in_progress'")
 
+ANY_BATCH, ANY_TENANT = (
+    Upgrade.batch_id > literal_column("0"),
+    Upgrade.microsoft_tenant_id >= literal_column("''"),
+)
+"""True of all. Without them SQLite reads a larger index that has all columns, with every upgrade ever."""
+
 _busy = aliased(Upgrade)
 TENANT_IS_BUSY = exists().where(
     _busy.status == literal_column("'in_progress'"), _busy.microsoft_tenant_id == Upgrade.microsoft_tenant_id
@@ -179,16 +185,10 @@ _NEXT = Prepared(
 )
 
 # From one batch to the next in the index, without reading what is between them.
-_first = select(func.min(Upgrade.batch_id).label("batch_id")).where(
-    PENDING, Upgrade.batch_id > bindparam("after")
-)
+_smallest = select(func.min(Upgrade.batch_id).label("batch_id"))
+_first = _smallest.where(PENDING, Upgrade.batch_id > bindparam("after"))
 _live = _first.cte("live", recursive=True)
-_following = (
-    select(func.min(Upgrade.batch_id))
-    .where(PENDING, Upgrade.batch_id > _live.c.batch_id)
-    .correlate(_live)
-    .scalar_subquery()
-)
+_following = _smallest.where(PENDING, Upgrade.batch_id > _live.c.batch_id).correlate(_live).scalar_subquery()
 _live = _live.union_all(select(_following).where(_live.c.batch_id.is_not(None)))
 _LIVE = Prepared(
     select(_live.c.batch_id, UpgradeBatch.account_id, ServiceTemplate.application_instance_id)

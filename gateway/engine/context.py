@@ -14,9 +14,10 @@ from sqlalchemy import select
 
 from gateway.db import Database
 from gateway.engine.clients import PartnerCenterClients
-from gateway.engine.ledger import READ, ROW, Entry, Ledger
+from gateway.engine.ledger import Entry, Ledger
 from gateway.engine.outcome import Outcome, fail, outcome_unknown
 from gateway.engine.pauses import Pauses
+from gateway.engine.taking import READ, ROW
 from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
 from gateway.partner_center import PartnerCenterClient
 from gateway.services.plan_change import PlanChange

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from gateway.db import DATABASE_AWAY, Database
 from gateway.engine.agenda import Agenda
+from gateway.engine.backlog import ANY_BATCH, ANY_TENANT, IN_PROGRESS, PENDING
 from gateway.engine.claims import Claims
 from gateway.engine.clients import PartnerCenterClients
 from gateway.engine.context import EngineContext, Step
@@ -23,7 +24,7 @@ from gateway.engine.doorbell import Doorbell
 from gateway.engine.housekeeping import clean_up, move_log
 from gateway.engine.listening import Listening
 from gateway.engine.steps import advance
-from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
+from gateway.models import Upgrade, UpgradeStep
 from gateway.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
@@ -154,11 +155,11 @@ class Engine:
 
     def status(self) -> dict[str, object]:
         """Figures for health and metrics; `running` and `pending` count the whole gateway's upgrades."""
-        counts = self._count_live()
+        running, pending = self._count_live()
         return {
             "limit": self._limit,
-            "running": counts.get(UpgradeStatus.IN_PROGRESS, 0),
-            "pending": counts.get(UpgradeStatus.PENDING, 0),
+            "running": running,
+            "pending": pending,
             "busy": len(self._agenda.busy()),
             "started": self._is_dispatching(),
             "stopping": self._context.stopping.is_set(),
@@ -304,14 +305,12 @@ class Engine:
             move_log(self._database)
             self._commits_moved = commits
 
-    def _count_live(self) -> dict[UpgradeStatus, int]:
-        query = (
-            select(Upgrade.status, func.count())
-            .where(Upgrade.status.in_((UpgradeStatus.PENDING, UpgradeStatus.IN_PROGRESS)))
-            .group_by(Upgrade.status)
-        )
+    def _count_live(self) -> tuple[int, int]:
+        """How many are in progress, and how many pending."""
+        query = select(func.count()).select_from(Upgrade)
         with self._database.read() as db:
-            return {row[0]: row[1] for row in db.execute(query)}
+            running = db.scalar(query.where(IN_PROGRESS, ANY_TENANT))
+            return running or 0, db.scalar(query.where(PENDING, ANY_BATCH)) or 0
 
 
 def _bell_of(database: Database, owner: str) -> Doorbell | Listening:

@@ -16,18 +16,16 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, literal_column, null, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from gateway.db import Database
-from gateway.engine.backlog import IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog
-from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent
-from gateway.services.plan_change import PlanChange, change_plan, lock_subscription
-from gateway.statements import Prepared, Statements, StatementWriter
+from gateway.engine.backlog import ANY_BATCH, IN_PROGRESS, PENDING
+from gateway.engine.taking import Taking
+from gateway.models import Upgrade, UpgradeEvent
+from gateway.services.plan_change import PlanChange, change_plans, lock_subscriptions
+from gateway.statements import Command, Prepared, Statements, StatementWriter
 
 log = logging.getLogger(__name__)
-
-CLAIM_LOCK = 0x0365_0001
-"""Advisory lock of PostgreSQL: one claim at a time, over all nodes, so that the limit can be counted."""
 
 CHANNEL = "gateway_upgrades"
 """Of PostgreSQL's NOTIFY; the payload says who speaks."""
@@ -88,15 +86,12 @@ class Ledger:
         """
         self._database = database
         self._owner = owner
-        self._lease = lease
         self._clock = clock
-        self._limit = limit
-        self._rooms = rooms
         self._stopping = stopping or threading.Event()
         self._on_claimed = on_claimed
         self._on_left_over = on_left_over
         self._writer = StatementWriter(database)
-        self._backlog = Backlog()
+        self._taking = Taking(owner, lease, limit, rooms)
         self._lock = threading.Lock()
         self._gathering: list[_Waiting] = []
         self._is_led = False
@@ -166,7 +161,7 @@ class Ledger:
             self._transact(group, self._writer, is_alone=False)
         except Exception as exc:  # The threads whose entries they are hear of it.
             log.warning("Transaction rolled back: entries=%s", len(group), exc_info=True)
-            self._backlog.clear()
+            self._taking.forget()
             self._on_left_over()  # Nobody knows what of it was committed, if it broke at the very end.
             if len(group) == 1:
                 group[0].error = exc
@@ -177,19 +172,19 @@ class Ledger:
     def _transact(self, group: Sequence[_Waiting], writer: StatementWriter, *, is_alone: bool) -> None:
         now = self._clock()
         claimed: list[Mapping[str, Any]] = []
+        requests = [w for w in group if w.entry is None]
         with writer.transaction() as statements:
-            # All lock in one order, so that two never wait for each other in a circle.
-            entries = sorted((w for w in group if w.entry), key=lambda w: w.entry.upgrade_id)  # type: ignore[union-attr]
-            events = [event for w in entries for event in self._apply(w, statements, now, is_alone)]
-            freed = [w.entry.frees_tenant for w in entries if w.entry and not (w.is_lost or w.must_go_alone)]
-            tenants = [tenant for tenant in freed if tenant]
-            requests = [w for w in group if w.entry is None]
+            written = self._apply([w for w in group if w.entry], statements, now, is_alone)
+            tenants = [entry.frees_tenant for entry in written if entry.frees_tenant]
             # Alone, it is not this thread's turn to use the backlog; whoever looks around next claims.
             if not is_alone and (tenants or requests) and not self._stopping.is_set():
-                claimed = self._claim(statements, tenants, requests, now)
+                if requests:
+                    self._taking.discover(statements, everything=any(w.everything for w in requests))
+                claimed = self._taking.take(statements, tenants, now)
+            events = [entry.event for entry in written if entry.event]
             events += [_event(row["id"], now, "started") for row in claimed]
             statements.run_many(_ADD_EVENT, events)
-            is_left_over = self._backlog.is_unfinished
+            is_left_over = self._taking.is_unfinished
             if len(tenants) > len(claimed) and statements.rows(_IS_PENDING):
                 is_left_over = True
                 if not statements.is_sqlite:
@@ -203,64 +198,25 @@ class Ledger:
             self._on_left_over()
 
     def _apply(
-        self, waiting: _Waiting, statements: Statements, now: datetime, is_alone: bool
-    ) -> list[Mapping[str, Any]]:
-        """Write one outcome, but for its event, which is returned."""
-        entry = waiting.entry
-        assert entry is not None
-        waiting.is_lost = waiting.must_go_alone = False
-        change = entry.change
-        if change and not lock_subscription(statements, change.subscription_id, wait=is_alone):
-            waiting.must_go_alone = True  # The others do not wait for who holds that subscription.
-            return []
-        values = {**entry.values, "key": entry.upgrade_id, "owner": self._owner}
-        if statements.run(_update(tuple(entry.values)), values) == 0:
-            waiting.is_lost = True
-            return []
-        if change:
-            change_plan(statements, change, now)
-        return [entry.event] if entry.event else []
-
-    def _claim(
-        self,
-        statements: Statements,
-        tenants: Sequence[str],
-        requests: Sequence[_Waiting],
-        now: datetime,
-    ) -> list[Mapping[str, Any]]:
-        if not statements.is_sqlite:  # SQLite's write lock is held already.
-            statements.rows(_LOCK_CLAIMS, key=CLAIM_LOCK)
-        if requests:
-            self._backlog.discover(statements, everything=any(w.everything for w in requests))
-        for tenant in tenants:
-            self._backlog.tenant_is_free(tenant)
-        free = self._limit - int(statements.rows(_COUNT)[0][0])
-        claimed: list[Mapping[str, Any]] = []
-        if free <= 0:
-            return claimed
-        mine = {"now": now, "owner": self._owner, "expires": now + self._lease}
-        left = self._rooms_left(statements)
-        for candidate in self._backlog.candidates(statements, lambda key: left.get(key, free) > 0):
-            rows = statements.rows(_CLAIM, key=candidate.upgrade_id, **mine)
-            if rows:
-                claimed.append(dict(zip(ROW, rows[0], strict=True)))
-                left[candidate.batch.instance_id] = left.get(candidate.batch.instance_id, free) - 1
-            else:  # It was canceled or taken, or another upgrade of its customer is in progress.
-                self._backlog.pass_over(candidate.batch, candidate.tenant_id)
-            if len(claimed) == free:
-                break
-        return claimed
-
-    def _rooms_left(self, statements: Statements) -> dict[str, int]:
-        """How many more may start of the instances that have less room than the limit, by their ids."""
-        rooms = self._rooms()
-        if not rooms:
-            return {}
-        return {
-            instance_id: rooms[name.casefold()] - running
-            for instance_id, name, running in statements.rows(_RUNNING)
-            if name.casefold() in rooms
-        }
+        self, group: Sequence[_Waiting], statements: Statements, now: datetime, is_alone: bool
+    ) -> list[Entry]:
+        """Write outcomes, but for their events; those that were written."""
+        wanted = [w.entry.change.subscription_id for w in group if w.entry and w.entry.change]
+        locked = lock_subscriptions(statements, wanted, wait=is_alone)
+        for waiting in group:
+            change = waiting.entry and waiting.entry.change
+            # The others do not wait for who holds that subscription.
+            waiting.must_go_alone = bool(change and change.subscription_id not in locked)
+        # All lock in one order, so that two never wait for each other in a circle.
+        here = sorted(
+            ((w.entry, w) for w in group if w.entry and not w.must_go_alone), key=lambda w: w[0].upgrade_id
+        )
+        answers = statements.each([_update(entry, self._owner) for entry, _ in here])
+        for (_, waiting), [(changed,)] in zip(here, answers, strict=True):
+            waiting.is_lost = changed == 0
+        written = [entry for entry, waiting in here if not waiting.is_lost]
+        change_plans(statements, [entry.change for entry in written if entry.change], now)
+        return written
 
 
 def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
@@ -269,61 +225,18 @@ def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
 
 _EVENT_COLUMNS = ("upgrade_id", "at", "name", "detail", "attempt", "request_id", "correlation_id")
 _ADD_EVENT = Prepared(insert(UpgradeEvent), columns=_EVENT_COLUMNS)
-_COUNT = Prepared(select(func.count()).select_from(Upgrade).where(IN_PROGRESS))
-_RUNNING = Prepared(
-    select(
-        ApplicationInstance.id,
-        ApplicationInstance.name,
-        select(func.count())
-        .where(IN_PROGRESS, Upgrade.application_instance_id == ApplicationInstance.id)
-        .scalar_subquery(),
-    )
-)
-_IS_PENDING = Prepared(select(Upgrade.id).where(PENDING).limit(1))
-_LOCK_CLAIMS = Prepared(select(func.pg_advisory_xact_lock(bindparam("key"))))
+_IS_PENDING = Prepared(select(Upgrade.id).where(PENDING, ANY_BATCH).limit(1))
 _NOTIFY = Prepared(select(func.pg_notify(bindparam("channel"), bindparam("sender"))))
 _KEY, _OWNER = bindparam("key", type_=Upgrade.id.type), bindparam("owner", type_=Upgrade.lease_owner.type)
 
 
+def _update(entry: Entry, owner: str) -> Command:
+    """Set columns of an upgrade that is this worker's."""
+    return _setting(tuple(entry.values)), {**entry.values, "key": entry.upgrade_id, "owner": owner}
+
+
 @lru_cache(maxsize=256)
-def _update(columns: tuple[str, ...]) -> Prepared:
-    """Set these columns of an upgrade that is this worker's."""
+def _setting(columns: tuple[str, ...]) -> Prepared:
     return Prepared(
         update(Upgrade).where(Upgrade.id == _KEY, IN_PROGRESS, Upgrade.lease_owner == _OWNER), columns=columns
     )
-
-
-_COLUMNS = tuple(Upgrade.__table__.columns)
-ROW = (*(column.key for column in _COLUMNS), "instance_name")
-"""What is known of an upgrade that is in progress here: its columns, and the name of its instance."""
-
-INSTANCE_NAME = (
-    select(ApplicationInstance.name)
-    .where(ApplicationInstance.id == Upgrade.application_instance_id)
-    .scalar_subquery()
-)
-_NOW = bindparam("now", type_=Upgrade.due_at.type)
-_CLAIM = Prepared(
-    update(Upgrade)
-    .where(
-        Upgrade.id
-        # What is being canceled at this moment is left alone.
-        == select(Upgrade.id)
-        .where(Upgrade.id == _KEY, PENDING, ~TENANT_IS_BUSY)
-        .with_for_update(of=Upgrade, skip_locked=True)
-        .correlate(None)
-        .scalar_subquery()
-    )
-    .values(
-        status=literal_column("'in_progress'"),
-        step=literal_column("'checking'"),
-        started_at=_NOW,
-        changed_at=_NOW,
-        due_at=_NOW,
-        waiting_for=null(),
-        lease_owner=_OWNER,
-        lease_expires_at=bindparam("expires", type_=Upgrade.due_at.type),
-    )
-    .returning(*_COLUMNS, INSTANCE_NAME)
-)
-READ = Prepared(select(*_COLUMNS, INSTANCE_NAME).where(Upgrade.id == _KEY))

@@ -74,9 +74,8 @@ class Upgrade(Base):
             postgresql_where=text("status = 'in_progress'"),
         ),
         Index(
-            "ix_upgrade_pending_batch_id_id",
-            "batch_id",
-            "id",
+            "ix_upgrade_pending_by_batch",
+            *("batch_id", "id", "status"),
             sqlite_where=text("status = 'pending'"),
             postgresql_where=text("status = 'pending'"),
         ),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.models import PlanResource, ResourceKind, ResourceType, Subscription, SubscriptionResource
 from gateway.partner_center import same_offer
-from gateway.statements import Prepared, Statements
+from gateway.statements import Command, Prepared, Statements
 
 log = logging.getLogger(__name__)
 
@@ -30,38 +30,66 @@ class PlanChange:
     microsoft_subscription_id: str
 
 
-def lock_subscription(statements: Statements, subscription_id: str, *, wait: bool) -> bool:
-    """Keep others from changing the subscription until the transaction ends; whether that worked.
+def lock_subscriptions(
+    statements: Statements, subscription_ids: Sequence[str], *, wait: bool
+) -> frozenset[str]:
+    """Keep others from changing them until the transaction ends; those with which that worked.
 
-    :param wait: for one who holds it now. SQLite has one writer at a time, who holds everything.
+    :param wait: for who holds one now. SQLite has one writer at a time, who holds everything.
     """
     if statements.is_sqlite:
-        return True
-    return bool(statements.rows(_LOCK if wait else _TRY_LOCK, id=subscription_id))
+        return frozenset(subscription_ids)
+    lock = _LOCK if wait else _TRY_LOCK
+    answers = statements.each([(lock, {"id": key}) for key in sorted(subscription_ids)])
+    return frozenset(row[0] for rows in answers for row in rows)
 
 
-def change_plan(statements: Statements, change: PlanChange, now: datetime) -> None:
-    """Give the subscription the target plan, and the resources of that plan.
+def change_plans(statements: Statements, changes: Sequence[PlanChange], now: datetime) -> None:
+    """Give each subscription its target plan, and the resources of that plan.
 
     The license gets the quantity that Microsoft has; what is counted besides (kind `other`) keeps its limit
     and usage where the subscription had it; licenses and add-ons that were not bought get limit 0.
     """
-    before = [_Held(*row) for row in statements.rows(_HELD, id=change.subscription_id)]
-    planned = [_Planned(*row) for row in statements.rows(_PLANNED, id=change.target_plan_id)]
+    plan_ids = list({change.target_plan_id for change in changes})
+    answers = statements.each(
+        [(_PLANNED, {"id": key}) for key in plan_ids]
+        + [(_HELD, {"id": change.subscription_id}) for change in changes]
+    )
+    planned = {key: [_Planned(*row) for row in rows] for key, rows in zip(plan_ids, answers, strict=False)}
+    held = [[_Held(*row) for row in rows] for rows in answers[len(plan_ids) :]]
+    statements.each(
+        [
+            command
+            for change, before in zip(changes, held, strict=True)
+            for command in _commands(change, before, planned[change.target_plan_id], now)
+        ]
+    )
+    for change in changes:
+        log.info("Plan changed: subscription=%s plan=%s", change.subscription_id, change.target_plan_id)
+
+
+def _commands(
+    change: PlanChange, before: Sequence[_Held], planned: Sequence[_Planned], now: datetime
+) -> Iterator[Command]:
+    """What makes a subscription one of the target plan."""
     bought = _bought_license(planned, change.target_offer_id)
     after = {r.resource_type_id: _limit_and_usage(r, before) for r in planned}
     if bought is not None:
         usage = min(_license_usage(before), change.quantity)
         after[bought.resource_type_id] = change.quantity, usage
-    _replace_resources(statements, change.subscription_id, before, after)
+    key = change.subscription_id
+    yield _DELETE, {"id": key}
+    for resource_type_id, (limit, usage) in after.items():
+        yield (
+            _INSERT,
+            {"subscription_id": key, "resource_type_id": resource_type_id, "limit": limit, "usage": usage},
+        )
     subscription = {
-        "key": change.subscription_id,
         "service_plan_id": change.target_plan_id,
         "microsoft_subscription_id": change.microsoft_subscription_id,
         "updated_at": now,
     }
-    statements.run(_MOVE, subscription)
-    log.info("Plan changed: subscription=%s plan=%s", change.subscription_id, change.target_plan_id)
+    yield _MOVE, {**subscription, "key": key}
 
 
 class _Held(NamedTuple):
@@ -78,18 +106,6 @@ class _Planned(NamedTuple):
     kind: ResourceKind
     key: str
     offer_id: str | None
-
-
-def _replace_resources(
-    statements: Statements, subscription_id: str, before: Iterable[_Held], after: dict[int, tuple[int, int]]
-) -> None:
-    if before:
-        statements.run(_DELETE, {"id": subscription_id})
-    rows: list[dict[str, Any]] = [
-        {"subscription_id": subscription_id, "resource_type_id": i, "limit": limit, "usage": usage}
-        for i, (limit, usage) in after.items()
-    ]
-    statements.run_many(_INSERT, rows)
 
 
 def _bought_license(planned: Sequence[_Planned], offer_id: str | None) -> _Planned | None:
