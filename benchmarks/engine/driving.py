@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ class Engine:
     name: str
     command: Sequence[str] = (sys.executable, "-m", "benchmarks.engine")
     environment: dict[str, str] = field(default_factory=dict)
+
+    def within(self, surroundings: dict[str, str]) -> Engine:
+        return replace(self, environment={**self.environment, **surroundings})
 
 
 class Stage:
