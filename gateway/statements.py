@@ -204,9 +204,12 @@ class StatementWriter:
         return self._statements
 
     def close(self, *, broken: bool = False) -> None:
-        connection, self._connection, self._statements = self._connection, None, None
+        connection, statements = self._connection, self._statements
+        self._connection = self._statements = None
         if connection is None:
             return
+        if statements is not None:
+            statements.close()  # SQLite keeps its lock while a cursor stands in a transaction.
         if broken:
             connection.invalidate()
         connection.close()

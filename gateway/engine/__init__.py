@@ -2,6 +2,7 @@
 
 from gateway.engine.clients import PartnerCenterClients
 from gateway.engine.engine import Engine
+from gateway.engine.listening import announce
 from gateway.engine.trying import Outcome, Report
 
-__all__ = ["Engine", "Outcome", "PartnerCenterClients", "Report"]
+__all__ = ["Engine", "Outcome", "PartnerCenterClients", "Report", "announce"]

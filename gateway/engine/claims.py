@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 
 from gateway.db import Database
 from gateway.engine.backlog import IN_PROGRESS
@@ -45,7 +45,8 @@ class Claims:
         with self._database.write() as db:
             adopted = db.scalars(
                 update(Upgrade)
-                .where(*abandoned)
+                # What is locked is being written by somebody who is alive.
+                .where(Upgrade.id.in_(_locked(*abandoned, skip_locked=True)))
                 .values(due_at=func.coalesce(Upgrade.due_at, now), **self._mine(now))
                 .returning(Upgrade.id),
                 execution_options={"synchronize_session": False},
@@ -55,7 +56,8 @@ class Claims:
 
     def renew(self) -> int:
         """Keep the leases of this worker; how many there are."""
-        return self._update_mine(lease_expires_at=self._clock() + self._lease)
+        # What is being written gets a new lease with that.
+        return self._update_mine(lease_expires_at=self._clock() + self._lease, skip_locked=True)
 
     def release(self, ids: Iterable[int] | None = None) -> int:
         """Give leases back, all or some, so that another worker can go on at once."""
@@ -80,26 +82,33 @@ class Claims:
 
     def release_those_of_the_dead(self, node: str) -> int:
         """Free what earlier workers of this node held; the pool starts us only when they are gone."""
-        with self._database.write() as db:
-            result = db.execute(
-                update(Upgrade)
-                .where(
-                    IN_PROGRESS,
-                    Upgrade.lease_owner.startswith(f"{node}:", autoescape=True),
-                    Upgrade.lease_owner != self._owner,
-                )
-                .values(lease_owner=None, lease_expires_at=None),
-                execution_options={"synchronize_session": False},
-            )
-            return int(result.rowcount)  # type: ignore[attr-defined]
+        of_the_dead = (
+            Upgrade.lease_owner.startswith(f"{node}:", autoescape=True),
+            Upgrade.lease_owner != self._owner,
+        )
+        return self._update(of_the_dead, {"lease_owner": None, "lease_expires_at": None})
 
     def _mine(self, now: datetime) -> dict[str, object]:
         return {"lease_owner": self._owner, "lease_expires_at": now + self._lease}
 
-    def _update_mine(self, ids: Iterable[int] | None = None, **values: object) -> int:
-        query = update(Upgrade).where(IN_PROGRESS, Upgrade.lease_owner == self._owner)
+    def _update_mine(
+        self, ids: Iterable[int] | None = None, *, skip_locked: bool = False, **values: object
+    ) -> int:
+        which = [Upgrade.lease_owner == self._owner]
         if ids is not None:
-            query = query.where(Upgrade.id.in_(list(ids)))
+            which.append(Upgrade.id.in_(list(ids)))
+        return self._update(which, values, skip_locked=skip_locked)
+
+    def _update(
+        self, which: Iterable[ColumnElement[bool]], values: Mapping[str, object], *, skip_locked: bool = False
+    ) -> int:
+        query = update(Upgrade).where(Upgrade.id.in_(_locked(IN_PROGRESS, *which, skip_locked=skip_locked)))
         with self._database.write() as db:
             result = db.execute(query.values(**values), execution_options={"synchronize_session": False})
             return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _locked(*which: ColumnElement[bool], skip_locked: bool) -> Select[int]:
+    """The ids of upgrades, locked in the order in which all lock, so that nobody waits in a circle."""
+    found = select(Upgrade.id).where(*which).order_by(Upgrade.id)
+    return found.with_for_update(key_share=True, skip_locked=skip_locked)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from gateway.db import Database
 from gateway.engine.clients import PartnerCenterClients
-from gateway.engine.ledger import Entry, Ledger
+from gateway.engine.ledger import End, Entry, Ledger
 from gateway.engine.outcome import Outcome, fail, outcome_unknown
 from gateway.engine.pauses import Pauses
 from gateway.engine.taking import READ, ROW
@@ -74,8 +74,8 @@ class EngineContext:
     """What to do instead of the steps of Microsoft, for measuring everything around them."""
     on_claimed: Callable[[list[tuple[int, datetime]]], None] = lambda _due_times: None
     """Is told which upgrades were claimed, and when they are due."""
-    on_left_over: Callable[[], None] = lambda: None
-    """Is told that there may be a place for another upgrade."""
+    on_left_over: Callable[[float], None] = lambda _seconds: None
+    """Is told that there may be a place for another upgrade, in so many seconds."""
 
     @property
     def pauses(self) -> Pauses:
@@ -101,7 +101,7 @@ class EngineContext:
             rooms=lambda: self.pauses.rooms(self.clock()),
             stopping=self.stopping,
             on_claimed=self._claimed,
-            on_left_over=lambda: self.on_left_over(),
+            on_left_over=self.on_left_over,
         )
 
     def _claimed(self, claimed: Iterable[Mapping[str, Any]]) -> None:
@@ -171,7 +171,7 @@ class EngineContext:
                 changes,
                 _event(values, outcome, now) if outcome.event else None,
                 _plan_change(values) if outcome.finish in UPGRADED else None,
-                values["microsoft_tenant_id"] if outcome.finish else None,
+                End(values["subscription_id"], values["microsoft_tenant_id"]) if outcome.finish else None,
             )
         )
         if not outcome.finish and not outcome.after:

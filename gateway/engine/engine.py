@@ -88,6 +88,8 @@ class Engine:
         self._agenda = Agenda()
         self._bell = _bell_of(database, owner)
         self._look_wanted = threading.Event()
+        self._look_at = float("inf")
+        """When to look without being asked, by the steady clock."""
         self._commits_moved = 0
         self._slots = 0
         self._slots_lock = threading.Lock()
@@ -202,8 +204,10 @@ class Engine:
     def _on_claimed(self, due_times: list[tuple[int, datetime]]) -> None:
         self._fill_slots(self._agenda.add(due_times, self._clock()))
 
-    def _on_left_over(self) -> None:
-        self._look()
+    def _on_left_over(self, seconds: float) -> None:
+        """Look at the queue, some time after others could."""
+        self._look_at = min(self._look_at, monotonic() + seconds)
+        self._signal.set()
         if self._database.is_sqlite:
             self._bell.ring()
 
@@ -213,11 +217,14 @@ class Engine:
         while not self._context.stopping.is_set():
             self._signal.clear()
             is_late = monotonic() >= next_look
-            if self._look_wanted.is_set() or is_late:
+            if self._look_wanted.is_set() or is_late or monotonic() >= self._look_at:
                 self._look_wanted.clear()
+                self._look_at = float("inf")
                 next_look = monotonic() + self._look_around(everything=is_late)
             self._fill_slots(self._agenda.line_up(self._clock()))
-            pause = min(next_look - monotonic(), self._agenda.seconds_until_due(self._clock()))
+            pause = min(
+                min(next_look, self._look_at) - monotonic(), self._agenda.seconds_until_due(self._clock())
+            )
             self._signal.wait(max(0.0, pause))
 
     def _look_around(self, *, everything: bool) -> float:
@@ -295,6 +302,7 @@ class Engine:
 
     def _keep_leases(self) -> None:
         try:
+            self._database.clock.synchronise()
             self._claims.renew()
         except DATABASE_AWAY:
             log.exception("Leases could not be renewed")

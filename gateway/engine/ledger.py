@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from gateway.db import Database
 from gateway.engine.backlog import ANY_BATCH, IN_PROGRESS, PENDING
-from gateway.engine.taking import Taking
+from gateway.engine.taking import OFFER, Taking
 from gateway.models import Upgrade, UpgradeEvent
 from gateway.services.plan_change import PlanChange, change_plans, lock_subscriptions
 from gateway.statements import Command, Prepared, Statements, StatementWriter
@@ -35,6 +35,15 @@ class LeaseLostError(Exception):
     """Another worker has taken the upgrade over, so this one must not touch it any more."""
 
 
+class End(NamedTuple):
+    """Whose upgrade has ended."""
+
+    subscription_id: str
+    """It keeps the status of its newest upgrade, by a trigger."""
+    tenant_id: str
+    """It can have its next upgrade."""
+
+
 @dataclass
 class Entry:
     """What one thread has to write about one upgrade."""
@@ -44,8 +53,7 @@ class Entry:
     """Columns of the upgrade."""
     event: Mapping[str, Any] | None = None
     change: PlanChange | None = None
-    frees_tenant: str | None = None
-    """The tenant that can have its next upgrade, when this is the end of one."""
+    ends: End | None = None
 
 
 @dataclass(eq=False)
@@ -76,13 +84,13 @@ class Ledger:
         rooms: Callable[[], Mapping[str, int]] = dict,
         stopping: threading.Event | None = None,
         on_claimed: Callable[[list[Mapping[str, Any]]], None] = lambda _rows: None,
-        on_left_over: Callable[[], None] = lambda: None,
+        on_left_over: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """:param owner: `node:worker`, unique among all workers that ever were
         :param rooms: how many may be in progress of those application instances that may not use the whole
             limit, by their names in lower case
         :param on_claimed: is given the rows that were claimed, once that is committed
-        :param on_left_over: a place is free that nobody has taken yet
+        :param on_left_over: a place is free that nobody has taken yet; in so many seconds it may be taken
         """
         self._database = database
         self._owner = owner
@@ -162,7 +170,7 @@ class Ledger:
         except Exception as exc:  # The threads whose entries they are hear of it.
             log.warning("Transaction rolled back: entries=%s", len(group), exc_info=True)
             self._taking.forget()
-            self._on_left_over()  # Nobody knows what of it was committed, if it broke at the very end.
+            self._on_left_over(0.0)  # Nobody knows what of it was committed, if it broke at the very end.
             if len(group) == 1:
                 group[0].error = exc
                 return
@@ -175,7 +183,7 @@ class Ledger:
         requests = [w for w in group if w.entry is None]
         with writer.transaction() as statements:
             written = self._apply([w for w in group if w.entry], statements, now, is_alone)
-            tenants = [entry.frees_tenant for entry in written if entry.frees_tenant]
+            tenants = [entry.ends.tenant_id for entry in written if entry.ends]
             # Alone, it is not this thread's turn to use the backlog; whoever looks around next claims.
             if not is_alone and (tenants or requests) and not self._stopping.is_set():
                 if requests:
@@ -184,8 +192,8 @@ class Ledger:
             events = [entry.event for entry in written if entry.event]
             events += [_event(row["id"], now, "started") for row in claimed]
             statements.run_many(_ADD_EVENT, events)
-            is_left_over = self._taking.is_unfinished
-            if len(tenants) > len(claimed) and statements.rows(_IS_PENDING):
+            is_left_over, is_offered = self._taking.is_unfinished, not is_alone and self._taking.is_offered
+            if (is_offered or len(tenants) > len(claimed)) and statements.rows(_IS_PENDING):
                 is_left_over = True
                 if not statements.is_sqlite:
                     statements.rows(_NOTIFY, channel=CHANNEL, sender=self._owner)
@@ -195,18 +203,18 @@ class Ledger:
         if claimed:
             self._on_claimed(claimed)
         if is_left_over:
-            self._on_left_over()
+            self._on_left_over(OFFER if is_offered else 0.0)
 
     def _apply(
         self, group: Sequence[_Waiting], statements: Statements, now: datetime, is_alone: bool
     ) -> list[Entry]:
         """Write outcomes, but for their events; those that were written."""
-        wanted = [w.entry.change.subscription_id for w in group if w.entry and w.entry.change]
+        wanted = [w.entry.ends.subscription_id for w in group if w.entry and w.entry.ends]
         locked = lock_subscriptions(statements, wanted, wait=is_alone)
         for waiting in group:
-            change = waiting.entry and waiting.entry.change
-            # The others do not wait for who holds that subscription.
-            waiting.must_go_alone = bool(change and change.subscription_id not in locked)
+            end = waiting.entry and waiting.entry.ends
+            # The others do not wait for who holds that subscription, such as an import of all of them.
+            waiting.must_go_alone = bool(end and end.subscription_id not in locked)
         # All lock in one order, so that two never wait for each other in a circle.
         here = sorted(
             ((w.entry, w) for w in group if w.entry and not w.must_go_alone), key=lambda w: w[0].upgrade_id

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from gateway.db import DATABASE_AWAY, Database
 from gateway.engine.ledger import CHANNEL
+from gateway.engine.taking import PRESENCE_LOCK
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,10 @@ class Listening:
             try:
                 arguments, parameters = dialect.create_connect_args(self._database.url)
                 with driver.connect(*arguments, **parameters, autocommit=True) as connection:
+                    connection.execute("SELECT pg_advisory_lock_shared(%s)", [PRESENCE_LOCK])
                     connection.execute(f"LISTEN {CHANNEL}")
                     self._is_heard.set()
+                    self.ring()  # The others share their work with this one.
                     pause = FIRST_PAUSE
                     on_ring()  # What was said before was not heard.
                     self._hear(connection, on_ring)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, func, literal_column, null, select, update
+from sqlalchemy import Table, bindparam, column, func, literal_column, null, select, table, update
 
 from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog, Candidate
-from gateway.models import ApplicationInstance, Upgrade
+from gateway.models import ApplicationInstance, Subscription, Upgrade
 from gateway.statements import Prepared, Statements
 
 CLAIM_LOCK = 0x0365_0001
 """Advisory lock of PostgreSQL: one claim at a time, over all nodes, so that the limit can be counted."""
+
+
+PRESENCE_LOCK = 0x0365_0002
+"""Advisory lock of PostgreSQL that every engine shares while it listens, so that they can be counted."""
+
+OFFER = 0.05
+"""Seconds that what is more than a worker's share is left to others, before it takes that all the same."""
 
 
 class Taking:
@@ -30,6 +38,11 @@ class Taking:
         self._limit = limit
         self._rooms = rooms
         self._backlog = Backlog()
+        self._engines = 1
+        """How many engines there are at this database; on SQLite only one, but for a moment."""
+        self._offered_at: float | None = None
+        self.is_offered = False
+        """Whether more could have been taken, and was left to others."""
 
     @property
     def is_unfinished(self) -> bool:
@@ -41,6 +54,8 @@ class Taking:
         self._backlog.clear()
 
     def discover(self, statements: Statements, *, everything: bool) -> None:
+        if not statements.is_sqlite:
+            self._engines = max(1, int(statements.rows(_PRESENT)[0][0]))
         self._backlog.discover(statements, everything=everything)
 
     def take(
@@ -56,7 +71,7 @@ class Taking:
             statements.rows(_LOCK_CLAIMS, key=CLAIM_LOCK)
         for tenant_id in free_tenants:
             self._backlog.tenant_is_free(tenant_id)
-        free = self._limit - int(statements.rows(_COUNT)[0][0])
+        free = self._share(statements, self._limit - int(statements.rows(_COUNT)[0][0]))
         claimed: list[Mapping[str, Any]] = []
         rooms = self._rooms_left(statements) if free > 0 else {}
         while len(claimed) < free:
@@ -65,6 +80,23 @@ class Taking:
                 break
             claimed += self._claim(statements, chosen, rooms, now)
         return claimed
+
+    def _share(self, statements: Statements, free: int) -> int:
+        """How many of the free places this worker takes now, so that all engines have their part."""
+        self.is_offered = False
+        if self._engines > 1 and free > 0:
+            mine = int(statements.rows(_MINE, owner=self._owner)[0][0])
+            share = max(0, -(-self._limit // self._engines) - mine)
+            self.is_offered = share < free and not self._was_offered_long()
+            free = share if self.is_offered else free
+        if not self.is_offered:
+            self._offered_at = None
+        return free
+
+    def _was_offered_long(self) -> bool:
+        """Whether others have had the time to take what is free, and did not."""
+        self._offered_at = self._offered_at or monotonic()
+        return monotonic() - self._offered_at >= OFFER
 
     def _choose(self, statements: Statements, wanted: int, rooms: dict[str, int]) -> list[Candidate]:
         chosen: dict[str, Candidate] = {}
@@ -121,6 +153,22 @@ _NOW = bindparam("now", type_=Upgrade.due_at.type)
 
 _LOCK_CLAIMS = Prepared(select(func.pg_advisory_xact_lock(bindparam("key"))))
 _COUNT = Prepared(select(func.count()).select_from(Upgrade).where(IN_PROGRESS, ANY_TENANT))
+_MINE = Prepared(select(func.count()).select_from(Upgrade).where(IN_PROGRESS, Upgrade.lease_owner == _OWNER))
+_LOCKS = table("pg_locks", *map(column, ("locktype", "mode", "database", "classid", "objid", "objsubid")))
+_DATABASES = table("pg_database", column("oid"), column("datname"))
+_PRESENT = Prepared(
+    select(func.count())
+    .select_from(_LOCKS)
+    .where(
+        _LOCKS.c.locktype == "advisory",
+        _LOCKS.c.mode == "ShareLock",
+        _LOCKS.c.classid == 0,
+        _LOCKS.c.objid == PRESENCE_LOCK,
+        _LOCKS.c.objsubid == 1,
+        _LOCKS.c.database
+        == select(_DATABASES.c.oid).where(_DATABASES.c.datname == func.current_database()).scalar_subquery(),
+    )
+)
 _RUNNING = Prepared(
     select(
         ApplicationInstance.id,
@@ -134,10 +182,12 @@ _CLAIM = Prepared(
     update(Upgrade)
     .where(
         Upgrade.id
-        # What is being canceled at this moment is left alone.
+        # What is being canceled at this moment is left alone, and what is being imported: a trigger writes
+        # the status into the subscription, and the engine never waits for anybody.
         == select(Upgrade.id)
+        .join(Subscription)
         .where(Upgrade.id == _KEY, PENDING, ~TENANT_IS_BUSY)
-        .with_for_update(of=Upgrade, skip_locked=True)
+        .with_for_update(of=[Upgrade, Subscription], skip_locked=True)
         .correlate(None)
         .scalar_subquery()
     )

@@ -12,6 +12,7 @@ from pyramid_tm import explicit_manager
 from sqlalchemy.orm import Session
 from zope.sqlalchemy.datamanager import STATUS_ACTIVE, STATUS_CHANGED
 
+from gateway.engine import announce
 from gateway.web.registry import BACKGROUND, DATABASE
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -48,7 +49,8 @@ def after_commit(request: Request, action: Callable[[], object]) -> None:
 
 
 def wake_engine_after_commit(request: Request) -> None:
-    """Let the engine look at its queue now, instead of at its next round."""
+    """Let the engines of all workers and nodes look at their queue now, instead of at their next round."""
+    announce(request.db)
     after_commit(request, request.registry[BACKGROUND].wake)
 
 

@@ -84,6 +84,7 @@ class TestTheLimitOfTheSettings:
 
         with SteadyLoad(f"{api.base_url}/livez") as load:
             site.save_settings(MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES="3")
+            wait_until(lambda: site.status()["recycles"] == 1, within=20, what="the recycle")
             wait_until(lambda: simulator.stats()["running"] == 3, within=20, what="3 upgrades at once")
             lowered = site.status()
             site.save_settings(MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES="25")

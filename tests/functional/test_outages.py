@@ -43,10 +43,10 @@ def each_once(api, simulator, batch):
 
 def test_connections_that_are_cut_again_and_again_cost_nothing(gateway, postgresql, postgresql_database_url):
     site, api, simulator, batch = gateway
-    worker = site.status()["worker_pid"]
+    worker, name = site.status()["worker_pid"], make_url(postgresql_database_url).database
 
     for more in (20, 30, 40):
-        assert postgresql.terminate_connections(make_url(postgresql_database_url).database)
+        wait_until(lambda: postgresql.terminate_connections(name), within=10, what="connections")
         wait_for_transitions(simulator, more)
 
     each_once(api, simulator, batch)

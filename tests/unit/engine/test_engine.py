@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from gateway.db import DatabaseClock, utcnow
@@ -81,6 +82,30 @@ class TestEngine:
         )
         assert len(world.control.transitions()) == 2
         assert engine.status()["running"] == engine.status()["pending"] == 0
+
+    def test_it_begins_at_once_with_what_another_process_schedules(self, world, make_engine):
+        engine, another = make_engine(), make_engine("another node")
+        engine.start()
+        wait_until(lambda: engine.status()["last_heartbeat_at"], within=10, what="the first look")
+
+        upgrade_id = world.schedule("one", STANDARD)
+        another.wake()
+
+        wait_until(lambda: status(world, upgrade_id) is not UpgradeStatus.PENDING, within=5, what="a start")
+
+    def test_it_asks_the_database_nothing_while_there_is_nothing_to_do(self, world, make_engine):
+        looked = []
+        engine = make_engine()
+        engine.start()
+        wait_until(lambda: engine.status()["last_heartbeat_at"], within=10, what="the first look")
+        commits = engine._context.ledger.commits
+        event.listen(world.database.engine, "before_cursor_execute", lambda *given: looked.append(given[2]))
+
+        threading.Event().wait(2.5)
+
+        # What the first look has left in SQLite's log is moved once.
+        assert [statement for statement in looked if "upgrade" in statement] == []
+        assert engine._context.ledger.commits == commits
 
     def test_it_carries_out_two_of_one_customer_one_after_the_other(self, world, make_engine):
         world.control.configure(one_transition_per_customer=True)
