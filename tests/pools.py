@@ -47,6 +47,8 @@ class StandInPool:
         self.config.write_text(TEXT)
         self.var = folder
         self.asked: list[str] = []
+        self.permits: list[str] = []
+        """Digests of the secrets with which it may be started again."""
         self.problem: str | None = None
         """Why it refuses."""
         self.more: dict[str, Any] = {}
@@ -56,13 +58,14 @@ class StandInPool:
         self.desk = PoolDesk(folder, self._answer)
 
     def _answer(
-        self, _var: Path, command: str, _seconds: float | None, **_arguments: Any
+        self, _var: Path, command: str, _seconds: float | None, **arguments: Any
     ) -> dict[str, Any] | None:
         if command == "status":
             return {"ok": True, "status": self._status() | self.more}
         if command == "list-workers":
             return {"ok": True, "workers": [self._worker()]}
         self.asked.append(command)
+        self.permits += arguments.values()
         return {"ok": False, "problem": self.problem} if self.problem else {"ok": True}
 
     def _status(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ It goes the way of the command line, the control channel: a worker is the same u
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.pool.control import ask_briefly, control_key
 from gateway.pool.errors import PoolError, PoolRefusedError
 from gateway.pool.events import events_file, read_events
 from gateway.pool.recycles import recycles_of
+from gateway.pool.start_permit import START_AGAIN, digest_of
 from gateway.settings import GatewaySettings, SettingChange, SettingsError, load_settings
 
 PATIENCE_SECONDS = 5.0
@@ -58,11 +60,21 @@ class PoolDesk:
         """
         self._ask("recycle")
 
-    def stop(self) -> None:
-        """Begin to stop the pool, with the worker that asks for it."""
-        answer = self._ask_pool(self._var, "stop", BEGINNING_SECONDS)
-        if answer is not None and not answer["ok"]:
-            raise PoolError(answer["problem"])
+    def stop(self) -> str:
+        """Begin to stop the pool, with the worker that asks for it.
+
+        Returned is a secret: whoever sends it to the stopped pool, as `StartPermit` says, starts it again.
+        """
+        permit = secrets.token_urlsafe(32)
+        self._begin("stop", permit=digest_of(permit))
+        return permit
+
+    def start_again(self) -> None:
+        """Begin to start the pool once it has stopped, if `stop` is what stops it.
+
+        :raises PoolError: if it runs, or somebody else has stopped it
+        """
+        self._begin(START_AGAIN)
 
     def settings_file(self) -> tuple[GatewaySettings, str]:
         """Return what the file says now, and its digest, by which `save` knows whether it is still so.
@@ -103,6 +115,11 @@ class PoolDesk:
             return control_key(self._var)
         except OSError as exc:
             raise PoolError(f"the pool's key cannot be read: {exc.strerror or exc}") from exc
+
+    def _begin(self, command: str, **arguments: str) -> None:
+        answer = self._ask_pool(self._var, command, BEGINNING_SECONDS, **arguments)
+        if answer is not None and not answer["ok"]:
+            raise PoolError(answer["problem"])
 
     def _ask(self, command: str) -> dict[str, Any]:
         answer = self._ask_pool(self._var, command, PATIENCE_SECONDS)

@@ -52,6 +52,7 @@ from gateway.pool.rotation import Request, Waiter, worded
 from gateway.pool.service_manager import ServiceManager
 from gateway.pool.simulator import Simulator
 from gateway.pool.spare import SpareWorker
+from gateway.pool.start_permit import StartPermit
 from gateway.pool.status import full_status, service_condition, shared_status
 from gateway.pool.surroundings import PoolState, Surroundings
 from gateway.pool.timers import Timers
@@ -119,8 +120,12 @@ class Supervisor:
         self._events = EventLog(events_file(options.var))
         self._simulator = Simulator(options.var, self._timers, self._inbox.put)
         self._last_good = LastGoodSettings(options.var / "last-good.json")
+        self._permit = StartPermit(self._inbox.put)
         self._unavailable = UnavailableAnswerer(
-            listener, lambda: self._pool.retry_after(), lambda: cuts_connections(self._pool.good_settings)
+            listener,
+            lambda: self._pool.retry_after(),
+            lambda: cuts_connections(self._pool.good_settings),
+            self._permit.answer,
         )
         self._spare = SpareWorker(self._spawn_spare, self._timers, self._events)
         self._serials = itertools.count(1)
@@ -157,6 +162,7 @@ class Supervisor:
             status=self._status,
             end=self._end,
             look_again=self._watcher.report_anyway,
+            permit=self._permit,
         )
 
     def run(self) -> int:
@@ -332,6 +338,7 @@ class Supervisor:
     def _end(self, waiter: Waiter | None) -> None:
         """Stop the pool, then the supervisor."""
         self._ending = True
+        self._permit.give(None)
         self._pool.stop(waiter)
 
     # Status

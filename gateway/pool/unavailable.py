@@ -77,7 +77,7 @@ class UnavailableAnswerer:
     """Takes connections from the listening socket between `open` and `close`; never closes the socket itself.
 
     `retry_after` tells how many seconds a client should wait; `must_cut`, whether clients are to be cut off
-    instead of answered, for balancers that do not read HTTP.
+    instead of answered, for balancers that do not read HTTP; `answer`, what a request gets in place of 503.
     """
 
     def __init__(
@@ -85,10 +85,12 @@ class UnavailableAnswerer:
         listener: socket.socket,
         retry_after: Callable[[], int],
         must_cut: Callable[[], bool] = lambda: False,
+        answer: Callable[[bytes], bytes | None] = lambda _: None,
     ) -> None:
         self._listener = listener
         self._retry_after = retry_after
         self._must_cut = must_cut
+        self._answer = answer
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -191,8 +193,8 @@ class UnavailableAnswerer:
             connection.received += data
             if request_is_whole(connection.received) or len(connection.received) > MAX_REQUEST:
                 connection.answered = True
-                connection.unsent = response(self._retry_after(), connection.received)
-                connection.received = b""
+                request, connection.received = connection.received, b""
+                connection.unsent = self._answer(request) or response(self._retry_after(), request)
                 self._send(connection)
 
     def _send(self, connection: _Connection) -> None:

@@ -17,26 +17,41 @@ _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; frame-ancestors 'none'"
 """This one style and nothing else: there is nobody who could serve a style sheet."""
 
-PAGE = f"""<!doctype html>
+
+def _page(title: str, content: str) -> bytes:
+    return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Not available at the moment · Control Panel</title>
+<title>{title} · Control Panel</title>
 <style>{_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>The control panel is not available at the moment</h1>
-<p>It is being restarted, or an administrator has stopped it. Nothing was changed by what you just did.
-Upgrades that were scheduled are kept, and go on once it is back.</p>
-<p><a href="">Try again</a></p>
-<p>For administrators: <code>app_pool.py status</code> says why,
-<code>app_pool.py start-pool</code> starts it.</p>
+{content}
 </main>
 </body>
 </html>
 """.encode()
+
+
+PAGE = _page(
+    "Not available at the moment",
+    """<h1>The control panel is not available at the moment</h1>
+<p>It is being restarted, or an administrator has stopped it. Nothing was changed by what you just did.
+Upgrades that were scheduled are kept, and go on once it is back.</p>
+<p><a href="">Try again</a></p>
+<p>For administrators: <code>app_pool.py status</code> says why,
+<code>app_pool.py start-pool</code> starts it.</p>""",
+)
+
+STARTING_PAGE = _page(
+    "Starting",
+    """<h1>The application pool is being started</h1>
+<p>It takes some seconds. Should it still be stopping, it is started as soon as that has ended.</p>
+<p><a href="../application-pool">To the application pool</a></p>""",
+)
 
 
 def wants_page(request: bytes) -> bool:

@@ -12,6 +12,7 @@ from gateway.pool.pool import ApplicationPool
 from gateway.pool.questions import Answers, Questions
 from gateway.pool.reasons import Reason
 from gateway.pool.rotation import Request, Waiter
+from gateway.pool.start_permit import START_AGAIN, StartPermit
 from gateway.pool.status import worker_rows
 from gateway.settings import SettingsError, load_settings
 
@@ -30,6 +31,7 @@ class Verbs:
         status: Callable[[], dict[str, Any]],
         end: Callable[[Waiter | None], None],
         look_again: Callable[[], None],
+        permit: StartPermit,
     ) -> None:
         """`end`: stops the pool and then the supervisor; `look_again`: has the file reported once more."""
         self._pool = pool
@@ -39,11 +41,13 @@ class Verbs:
         self._status = status
         self._end = end
         self._look_again = look_again
+        self._permit = permit
         self._verbs: dict[str, Callable[[dict[str, Any], Answer], None]] = {
             "status": lambda _, answer: answer({"ok": True, "status": self._status()}),
             "recycle": self._recycle,
             "stop": self._stop,
             "start-pool": self._start_pool,
+            START_AGAIN: self._start_again,
             "take-over": self._take_over,
             "list-workers": self._list_workers,
             "list-requests": self._list_requests,
@@ -110,13 +114,29 @@ class Verbs:
 
         self._questions.ask(tell)
 
+    def _start_again(self, _: dict[str, Any], answer: Answer) -> None:
+        """Start the pool for whoever has the permit, once it has stopped."""
+
+        def start(_problem: str | None) -> None:
+            if self._permit.is_given:
+                self._start_pool({}, answer)
+            else:
+                answer({"ok": False, "problem": "the permit to start the pool was withdrawn"})
+
+        if self._permit.is_given:
+            self._pool.stop(start)
+        else:
+            start(None)
+
     def _stop(self, arguments: dict[str, Any], answer: Answer) -> None:
+        self._permit.give(arguments.get("permit"))
         if arguments.get("exit"):
             self._end(told(answer))
         else:
             self._pool.stop(told(answer))
 
     def _start_pool(self, _: dict[str, Any], answer: Answer) -> None:
+        self._permit.give(None)
         try:
             settings = load_settings(self._config)
         except SettingsError:

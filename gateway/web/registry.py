@@ -57,8 +57,14 @@ class PoolDesk(Protocol):
     def recycle(self) -> None:
         """Begin a recycle."""
 
-    def stop(self) -> None:
-        """Begin to stop; this worker ends once its requests are answered."""
+    def stop(self) -> str:
+        """Begin to stop; this worker ends once its requests are answered.
+
+        Returned is a secret: the stopped pool, listening at the address of Start, starts for who sends it.
+        """
+
+    def start_again(self) -> None:
+        """Begin to start once it has stopped, if `stop` was what stops it."""
 
     def settings_file(self) -> tuple[GatewaySettings, str]:
         """What Settings.config says now, and a digest by which it is known again."""

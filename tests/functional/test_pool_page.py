@@ -118,7 +118,7 @@ def test_recycle_replaces_the_worker_on_demand(site, administrator):
     assert newest_recycle(administrator)[1:3] == ["On demand", "\u2013"]
 
 
-def test_stop_answers_before_it_ends_the_worker_that_answers(site, administrator):
+def test_stop_answers_first_and_its_answer_starts_the_pool_again(site, administrator):
     pid = site.status()["worker_pid"]
     administrator.open(f"{URL}/stop")
 
@@ -126,12 +126,29 @@ def test_stop_answers_before_it_ends_the_worker_that_answers(site, administrator
 
     assert administrator.answer.status_code == 200
     assert "The application pool is being stopped" in administrator.text
+    page = administrator.page
     wait_until(lambda: site.status()["state"] == "Stopped", within=20, what="the pool to stop")
     administrator.open(URL)
     assert administrator.answer.status_code == 503
     assert "app_pool.py start-pool" in administrator.text
-    site.pool("start-pool")
-    administrator.open("/provider/audit-log?action=pool_stopped")
-    assert administrator.answer.status_code == 200
-    assert "Application pool stopped provider" in administrator.text
+
+    administrator.page = page
+    administrator.send(f"{URL}/start")
+
+    assert administrator.answer.status_code == 202
+    assert "The application pool is being started" in administrator.text
+    wait_until(lambda: site.status()["state"] == "Started", within=20, what="the pool to start")
     assert site.status()["worker_pid"] != pid
+    administrator.open("/provider/audit-log?action=pool_stopped")
+    assert "Application pool stopped provider" in administrator.text
+
+
+def test_start_need_not_wait_for_the_end_of_the_stop(site, administrator):
+    pid = site.status()["worker_pid"]
+    administrator.open(f"{URL}/stop")
+    administrator.send(f"{URL}/stop")
+
+    administrator.send(f"{URL}/start")
+
+    assert "The application pool is being started" in administrator.text
+    wait_until(lambda: site.status()["worker_pid"] not in (None, pid), within=30, what="a new worker")

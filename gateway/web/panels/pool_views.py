@@ -51,11 +51,11 @@ def show_pool(request: Request) -> Response:
 
 
 def recycle(request: Request) -> Response:
-    def act(desk: PoolDesk) -> None:
+    def act(desk: PoolDesk) -> Response:
         desk.recycle()
+        return back(request, Message("done", RECYCLING))
 
-    refused = command(request, AuditAction.POOL_RECYCLED, act)
-    return refused or back(request, Message("done", RECYCLING))
+    return _command(request, AuditAction.POOL_RECYCLED, act)
 
 
 def ask_to_stop(request: Request) -> Response:
@@ -76,17 +76,44 @@ def ask_to_stop(request: Request) -> Response:
 
 
 def stop(request: Request) -> Response:
-    """The last page that this worker shows: the answer is on its way before the pool lets it end."""
+    """The last page that this worker shows: the answer is on its way before the pool lets it end.
 
-    def act(desk: PoolDesk) -> None:
-        desk.stop()
+    From this page alone the pool can be started again; without a worker the pool itself takes its form.
+    """
+    failure = request.registry[SETTINGS].application_pool.failure
 
-    refused = command(request, AuditAction.POOL_STOPPED, act)
-    if refused is not None:
-        return refused
+    def act(desk: PoolDesk) -> Response:
+        return _last_page(
+            request,
+            permit=desk.stop(),
+            node=request.POST["node"],
+            answers=failure.load_balancer_capabilities != "TcpLevel",
+        )
+
+    return _command(request, AuditAction.POOL_STOPPED, act)
+
+
+def start(request: Request) -> Response:
+    """The form of the page that follows Stop reaches a worker that is about to end, or one that is new."""
+    desk: PoolDesk | None = request.registry[POOL_DESK]
+    if desk is None:
+        return back(request, Message("failed", NO_POOL))
+    try:
+        status = desk.status()
+        if request.POST.get("node") != status["node"]:
+            return back(request, Message("failed", OTHER_NODE))
+        if status["state"] != "Stopping":
+            return back(request, Message("done", "The pool is started"))
+        desk.start_again()
+    except GatewayError as exc:
+        return back(request, Message("failed", sentence(exc)))
+    return _last_page(request, permit="", node="", answers=True)
+
+
+def _last_page(request: Request, **values: Any) -> Response:
     places = Places(request)
-    here = Crumb("Stopped", places.url("pool_stop"))
-    response = page(request, "pool_stopped.jinja2", trail=[*places.pool_trail(), here])
+    trail = [*places.pool_trail(), Crumb("Stop", places.url("pool_stop"))]
+    response = page(request, "pool_stopped.jinja2", trail=trail, **values)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -110,7 +137,7 @@ def back(request: Request, message: Message) -> Response:
     return see_other(request, Places(request).url("pool"), message)
 
 
-def command(request: Request, action: AuditAction, act: Callable[[PoolDesk], None]) -> Response | None:
+def _command(request: Request, action: AuditAction, act: Callable[[PoolDesk], Response]) -> Response:
     """Do what a form asks for, and record it; what speaks against it is told on the page of the pool.
 
     The entry of the audit log is written first, since nothing may be done that cannot be recorded.
@@ -123,11 +150,10 @@ def command(request: Request, action: AuditAction, act: Callable[[PoolDesk], Non
         if request.POST.get("node") != status["node"]:
             return back(request, Message("failed", OTHER_NODE))
         record(request, action, f"application pool {status['name']} on {status['node']}")
-        act(desk)
+        return act(desk)
     except GatewayError as exc:
         request.tm.doom()
         return back(request, Message("failed", sentence(exc)))
-    return None
 
 
 def record(request: Request, action: AuditAction, subject: str, detail: str | None = None) -> None:

@@ -239,6 +239,7 @@ _POOL = tuple(
         ("pool_recycle", "/recycle", pool_views.recycle, "POST", Permission.POOL_CONTROL),
         ("pool_stop", "/stop", pool_views.ask_to_stop, "GET", Permission.POOL_CONTROL),
         ("pool_stop", "/stop", pool_views.stop, "POST", Permission.POOL_CONTROL),
+        ("pool_start", "/start", pool_views.start, "POST", Permission.POOL_CONTROL),
         ("pool_settings", "/settings", pool_settings_views.show_settings, "GET", _CHANGE),
         ("pool_settings", "/settings", pool_settings_views.save, "POST", _CHANGE),
         ("pool_settings_preview", "/settings/preview", pool_settings_views.preview, "POST", _CHANGE),

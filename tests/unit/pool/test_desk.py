@@ -61,7 +61,7 @@ class TestTheDesk:
             PoolDesk(tmp_path, lambda *_: None).recycle()
 
     def test_a_stop_is_not_waited_for(self, tmp_path):
-        PoolDesk(tmp_path, lambda *_: None).stop()
+        assert PoolDesk(tmp_path, lambda *_, **__: None).stop()
 
     def test_what_is_refused_at_once_is_an_error(self, pool):
         pool.problem = "the pool is Stopped"

@@ -60,6 +60,21 @@ def test_a_browser_gets_a_page(listener, answerer):
     assert b"Try again" in page
 
 
+def test_what_has_another_answer_gets_that(listener):
+    answerer = UnavailableAnswerer(
+        listener, lambda: 7, answer=lambda request: b"another" if b"/start" in request else None
+    )
+    answerer.open()
+    answers = []
+    for path in (b"/start", b"/"):
+        with connect(listener) as client:
+            client.sendall(b"GET " + path + b" HTTP/1.1\r\n\r\n")
+            answers.append(read_all(client)[:12])
+    answerer.end()
+
+    assert answers == [b"another", b"HTTP/1.1 503"]
+
+
 def test_a_request_with_a_body_is_read_before_the_answer(listener, answerer):
     answerer.open()
 

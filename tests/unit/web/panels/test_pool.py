@@ -8,7 +8,9 @@ from sqlalchemy import select
 from gateway.models import AuditEntry
 from gateway.pool.event_kinds import RECYCLES
 from gateway.pool.reasons import Reason
+from gateway.pool.start_permit import START_AGAIN, digest_of
 from gateway.web.registry import POOL_DESK
+from gateway.web.registry import SETTINGS as IN_FORCE
 from tests.factories import NOW
 from tests.pools import LIMIT, NODE, SECRETS, TEXT, StandInPool
 from tests.unit.web.panels.helpers import Browser
@@ -201,6 +203,56 @@ class TestStop:
         assert "start-pool" in answer
         assert pool.asked == ["stop"]
         assert [entry[0] for entry in entries()] == ["pool_stopped"]
+
+    def test_the_page_that_follows_holds_the_secret_to_start_it_with(self, pool, administrator):
+        answer = self._stop(administrator)
+
+        assert pool.permits == [digest_of(form_of(answer, "/start")["permit"].value)]
+        assert answer.headers["Cache-Control"] == "no-store"
+
+    def test_the_worker_that_ends_passes_start_on(self, pool, administrator):
+        form = form_of(self._stop(administrator), "/start")
+        pool.more["state"] = "Stopping"
+
+        answer = form.submit()
+
+        assert pool.asked == ["stop", START_AGAIN]
+        assert "The application pool is being started" in answer
+
+    def test_what_speaks_against_that_is_told(self, pool, administrator):
+        form = form_of(self._stop(administrator), "/start")
+        pool.more["state"], pool.problem = "Stopping", "the permit was withdrawn"
+
+        assert "The permit was withdrawn" in form.submit().follow()
+
+    def test_a_worker_that_serves_has_nothing_to_start(self, pool, administrator):
+        page = form_of(self._stop(administrator), "/start").submit().follow()
+
+        assert pool.asked == ["stop"]
+        assert "The pool is started" in page.html.select_one(".message.done").get_text()
+
+    def test_the_worker_of_another_node_starts_nothing(self, pool, administrator):
+        form = form_of(self._stop(administrator), "/start")
+        pool.more |= {"state": "Stopping", "node": "node-2"}
+
+        assert "Another node of the gateway has answered" in form.submit().follow()
+        assert pool.asked == ["stop"]
+
+    def test_there_is_no_button_where_the_stopped_pool_cuts_connections(self, pool, router, administrator):
+        settings = router.registry[IN_FORCE]
+        failure = settings.application_pool.failure.model_copy(
+            update={"load_balancer_capabilities": "TcpLevel"}
+        )
+        changed = settings.application_pool.model_copy(update={"failure": failure})
+        router.registry[IN_FORCE] = settings.model_copy(update={"application_pool": changed})
+
+        answer = self._stop(administrator)
+
+        assert not [form for form in answer.forms.values() if form.action.endswith("/start")]
+        assert "TcpLevel" in answer
+
+    def _stop(self, administrator):
+        return form_of(administrator.get(f"{URL}/stop"), "/stop").submit()
 
 
 class TestTheForm:

@@ -94,6 +94,7 @@ ONLY_PROVIDER |= {
     "POST provider.pool_recycle": PROVIDER_MANAGES_MOVES,
     "GET provider.pool_stop": PROVIDER_MANAGES,
     "POST provider.pool_stop": PROVIDER_MANAGES_MOVES,
+    "POST provider.pool_start": PROVIDER_MANAGES_MOVES,
     "GET provider.pool_settings": PROVIDER_MANAGES,
     "POST provider.pool_settings": PROVIDER_MANAGES_STALE,
     "POST provider.pool_settings_preview": PROVIDER_MANAGES_STALE,
