@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 WIDTHS = {1440: 900, 375: 812}
 """A desk and a phone: heights by widths, in CSS pixels."""
-DARK = frozenset({"plan", "batch", "upgrade-preview-refused"})
+DARK = frozenset({"plan", "batch", "upgrade-preview-refused", "pool"})
 """Also shown as people see them who prefer dark colours."""
 REQUEST_ID = "5f0c7a2e9d1b4c68a3e47b90f2d6c815"
 """The same number on every picture of a refusal."""

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from gateway.db import utcnow
 from gateway.models import Upgrade, UpgradeStatus
 from gateway.web.sessions import SESSION_COOKIE
-from tests.browser.pages import PAGES, PLANS
+from tests.browser.pages import PAGES, PLANS, POOL
 from tests.factories import NOW, PASSWORD
 
 E1 = f"{PLANS}/o365-e1"
@@ -156,6 +156,28 @@ def test_what_changes_on_a_live_page_moves_nothing(page, scenery):
     expect(page.locator(f"#upgrade-{key} .badge.canceled")).to_be_visible(timeout=15_000)
     expect(page.get_by_text("Nothing waits")).to_be_visible()
     assert page.evaluate("moved") < 0.01
+
+
+def test_settings_are_judged_while_one_types_and_the_focus_stays(page, scenery):
+    page.goto(scenery.url("full", f"{POOL}/settings"))
+    field = page.get_by_label("MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES")
+    field.clear()
+
+    field.press_sequentially("ten")
+    verdict = page.locator("[role=status][data-verdict]")
+    expect(verdict).to_have_text(re.compile("UPGRADES: Expected a whole number from 1 to 1000"))
+    expect(page.locator("#problem-MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES")).to_be_visible()
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_value("ten")
+
+    field.clear()
+    field.press_sequentially("20")
+    expect(verdict).to_have_text(re.compile("is good now"))
+    expect(page.get_by_text("1 value differs from the file")).to_be_visible()
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Save these settings?")).to_be_visible()
 
 
 def test_printed_there_is_the_table_and_nothing_to_press(page, scenery):

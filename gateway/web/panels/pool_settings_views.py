@@ -85,9 +85,7 @@ def check(request: Request) -> Response:
         except GatewayError as exc:
             problems[""] = sentence(exc)
     body = json.dumps({"problems": problems, "differ": differ}).encode()
-    response = Response(body, content_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return Response(body, content_type="application/json")
 
 
 def _judge(request: Request, form: Form) -> Judged | None:

@@ -113,9 +113,7 @@ def start(request: Request) -> Response:
 def _last_page(request: Request, **values: Any) -> Response:
     places = Places(request)
     trail = [*places.pool_trail(), Crumb("Stop", places.url("pool_stop"))]
-    response = page(request, "pool_stopped.jinja2", trail=trail, **values)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return page(request, "pool_stopped.jinja2", trail=trail, **values)
 
 
 def pool_tabs(request: Request, current: str) -> list[Tab]:
