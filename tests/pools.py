@@ -75,6 +75,7 @@ class StandInPool:
             "node": NODE,
             "config": str(self.config),
             "revision": "0123456789ab",
+            "limit": 10,
             "config_error": None,
             "changes_not_applied": [],
             "recycles": 3,

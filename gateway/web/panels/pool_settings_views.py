@@ -19,6 +19,8 @@ from gateway.web.panels.pool_views import NO_POOL, back, pool_tabs, record
 from gateway.web.panels.rendering import Message, page
 from gateway.web.registry import POOL_DESK, PoolDesk
 
+WAS = "was-"
+"""Stands before a key in the name of the hidden field with the value that the form was opened with."""
 FILE_CHANGED = "settings_file_changed"
 """The code of the error that says so."""
 CHANGED_MEANWHILE = (
@@ -46,7 +48,7 @@ def show_settings(request: Request) -> Response:
 
 def preview(request: Request) -> Response:
     """Show what saving would change; nothing is written."""
-    form = sent(request)
+    form = _typed(request)
     judged = _judge(request, form)
     if judged is None or "again" in form.values:
         return _form_page(request, form)
@@ -56,7 +58,7 @@ def preview(request: Request) -> Response:
 
 def save(request: Request) -> Response:
     """Write the values; the entry of the audit log first, since nothing may change that is not recorded."""
-    form = sent(request)
+    form = _typed(request)
     judged = _judge(request, form)
     if judged is None:
         return _form_page(request, form)
@@ -76,7 +78,7 @@ def save(request: Request) -> Response:
 def check(request: Request) -> Response:
     """For the script of the form: what is wrong with its values, and which ones differ from the file."""
     desk: PoolDesk | None = request.registry[POOL_DESK]
-    form = sent(request)
+    form = _typed(request)
     problems, differ = _problems(form), []
     if desk is not None:
         try:
@@ -86,6 +88,13 @@ def check(request: Request) -> Response:
             problems[""] = sentence(exc)
     body = json.dumps({"problems": problems, "differ": differ}).encode()
     return Response(body, content_type="application/json")
+
+
+def _typed(request: Request) -> Form:
+    """What was sent but for values left as the form had them: they are none of this person's business."""
+    form = sent(request)
+    left = {name for name, value in form.values.items() if form.values.get(f"{WAS}{name}") == value}
+    return Form({name: value for name, value in form.values.items() if name not in left})
 
 
 def _judge(request: Request, form: Form) -> Judged | None:
@@ -149,6 +158,7 @@ def _form_page(request: Request, form: Form) -> Response:
         settings=settings,
         digest=digest,
         trouble=trouble,
+        was=WAS,
     )
 
 

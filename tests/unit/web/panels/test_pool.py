@@ -52,6 +52,11 @@ class TestTheState:
         assert {"Upgrade operations in progress", "Pending"} <= set(facts)
         assert "4711" in provider.get(URL)
 
+    def test_the_limit_is_that_of_the_pool_also_where_a_worker_of_before_answers(self, pool, provider):
+        pool.more["limit"] = 25
+
+        assert facts_of(provider.get(URL))["Limit of simultaneous upgrades"] == "25"
+
     def test_recycles_say_their_reason_what_changed_and_how_long_they_took(self, pool, administrator):
         pool.tell_of_a_day()
         pool.recycle(Reason.ON_DEMAND, 0.5)
@@ -329,6 +334,22 @@ class TestTheForm:
         assert (pool.limit(), entries()) == (15, [])
         again = form_of(page, "/preview").submit()
         assert rows_of(again, "What would be") == [[LIMIT, "15", "20"]]
+
+    def test_what_somebody_else_changed_meanwhile_is_not_changed_back(self, pool, administrator):
+        form = form_of(administrator.get(SETTINGS), "/preview")
+        form["LOG_LEVEL"] = "DEBUG"
+        pool.save(TEXT.replace('"10"', '"15"'))
+
+        page = form.submit(expect_errors=True)
+
+        assert page.status_int == 409
+        assert (form_of(page, "/preview")[LIMIT].value, form_of(page, "/preview")["LOG_LEVEL"].value) == (
+            "15",
+            "DEBUG",
+        )
+        assert rows_of(form_of(page, "/preview").submit(), "What would be") == [
+            ["LOG_LEVEL", "INFO", "DEBUG"]
+        ]
 
     def test_the_file_may_change_while_it_is_being_saved(self, pool, administrator, entries, monkeypatch):
         preview = form_of(change(administrator, **{LIMIT: "20"}), "/settings")
