@@ -122,7 +122,7 @@ def _write(config: Path, data: bytes, edited: bytes) -> None:
     target = config.resolve()
     try:
         if target.read_bytes() != data:
-            raise PoolError(f"{config}: somebody else has just changed it; nothing was written")
+            raise FileChangedError(f"{config}: somebody else has just changed it; nothing was written")
         replace_file(target, edited)
     except OSError as exc:
         raise PoolError(f"{config}: cannot be written: {exc.strerror or exc}") from exc

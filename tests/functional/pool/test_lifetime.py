@@ -9,6 +9,8 @@ import socket
 import subprocess
 import threading
 
+from gateway.pool.control import ask_briefly
+from gateway.pool.start_permit import START_AGAIN
 from tests.functional.pool.helpers import Load, PoolRunner, eventually, is_alive, kill, settings_text
 
 
@@ -223,6 +225,22 @@ def test_a_second_signal_ends_it_at_once(pool):
 
     assert pool.process.wait(timeout=10) == 1
     assert not is_alive(worker)
+    client.join(timeout=10)
+
+
+def test_who_may_start_it_again_does_not_keep_it_from_ending(pool):
+    pool.start()
+    client = threading.Thread(target=lambda: pool.get("/?until=seen", timeout=60))
+    client.start()
+    eventually(lambda: pool.about()["running"] == 2, what="the slow request runs")
+    ask_briefly(pool.var, "stop", 0.1, permit="a digest")
+    assert ask_briefly(pool.var, START_AGAIN, 0.1) is None
+
+    pool.process.send_signal(signal.SIGTERM)
+    eventually(lambda: "SIGTERM" in (pool.folder / "log.txt").read_text(), what="the signal is handled")
+    (pool.folder / "seen").touch()
+
+    assert pool.process.wait(timeout=20) == 0
     client.join(timeout=10)
 
 

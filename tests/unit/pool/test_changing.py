@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.pool.changing import change_setting
-from gateway.pool.errors import PoolError, PoolRefusedError
-from gateway.settings import edit_setting
+from gateway.pool.errors import FileChangedError, PoolError, PoolRefusedError
+from gateway.settings import edit_setting, parse_settings
 
 KEY = "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES"
 TEXT = f"""<configuration>
@@ -45,6 +45,19 @@ def test_nothing_is_written_when_nothing_changes(config):
 
     assert change_setting(config, KEY, "10") == ()
     assert config.stat().st_mtime_ns == before
+
+
+def test_what_somebody_else_writes_at_the_same_moment_is_not_overwritten(config, monkeypatch):
+    def late(data, path):
+        config.write_text(TEXT.replace('"10"', '"15"'))
+        return parse_settings(data, path)
+
+    monkeypatch.setattr("gateway.pool.changing.parse_settings", late)
+
+    with pytest.raises(FileChangedError):
+        change_setting(config, KEY, "20")
+
+    assert '"15"' in config.read_text()
 
 
 @pytest.mark.parametrize(("key", "value"), [(KEY, "ten"), (KEY, "0"), ("NO_SUCH_KEY", "1")])
