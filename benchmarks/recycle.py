@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.pool.control import ask
 from gateway.pool.events import events_file, read_events
 from gateway.services.catalog.demonstration import make_catalog
 from tests.functional.pool.helpers import ROOT, PoolRunner, eventually, settings_text
@@ -79,13 +80,8 @@ class Clients:
         self.measured = Measured()
         self._address = address
         self._ended = threading.Event()
-        small, big = (
-            (self.measured.small_fresh, self.measured.small_kept),
-            (
-                self.measured.big_fresh,
-                self.measured.big_kept,
-            ),
-        )
+        small = (self.measured.small_fresh, self.measured.small_kept)
+        big = (self.measured.big_fresh, self.measured.big_kept)
         plan = [("/", small[number % 2], number % 2 == 1) for number in range(SMALL_CONNECTIONS)]
         plan += [(big_path, big[number % 2], number % 2 == 1) for number in range(BIG_CONNECTIONS)]
         self._threads = [threading.Thread(target=self._run, args=each) for each in plan]
@@ -155,7 +151,7 @@ def measure_pool(
     name: str, count: int, pause: float, act: Callable[[PoolRunner, int], None], **values: Any
 ) -> None:
     with running_pool(**values) as pool:
-        pool.until_status("a spare", lambda s: s["spare_pid"], seconds=30)
+        pool.until_status("a spare", lambda s: s["spare_is_warm"], seconds=30)
         with Clients(pool.url.removeprefix("http://"), f"/big?size={BIG}") as measured:
             for number in range(count):
                 time.sleep(pause)
@@ -184,18 +180,12 @@ def by_file_apart(pool: PoolRunner, number: int) -> None:
 def peers(folder: Path, address: str) -> dict[str, list[str]]:
     """Return how each server of an environment is started: one process, six threads, as the pool has."""
     app = "benchmarks.peer:application"
+    host, _, port = address.partition(":")
     commands = {
         "gunicorn": ["-k", "gthread", "--threads", "6", "-b", address, app],
         "granian": [
-            *(
-                "--interface",
-                "wsgi",
-                "--host",
-                address.partition(":")[0],
-                "--port",
-                address.partition(":")[2],
-            ),
-            *("--blocking-threads", "6", app),
+            *("--interface", "wsgi", "--blocking-threads", "6"),
+            *("--host", host, "--port", port, app),
         ],
         "uwsgi": [
             *("--http-socket", address, "--http-keepalive=60", "--so-keepalive", "--master", "--lazy-apps"),
@@ -305,7 +295,8 @@ def in_progress(site: Site) -> int:
 
 def one_limit(site: Site, limit: int, *, spare: bool) -> list[float]:
     """Return seconds: to the recycle's begin, to its end, to the claim, in all."""
-    time.sleep(4 if spare else 1.5)
+    eventually(lambda: is_at_rest(site, spare=spare), what="rest", seconds=60)
+    time.sleep(1)
     text = site.config.read_text().replace(
         f'SIMULTANEOUS_UPGRADES" value="{limit - 1}"', f'SIMULTANEOUS_UPGRADES" value="{limit}"'
     )
@@ -318,6 +309,12 @@ def one_limit(site: Site, limit: int, *, spare: bool) -> list[float]:
         next(event_time(e) for e in reversed(events) if e["id"] == number) for number in (5080, 9012)
     )
     return [began - saved, serves - began, claimed - serves, claimed - saved]
+
+
+def is_at_rest(site: Site, *, spare: bool) -> bool:
+    """Whether the old workers are gone, and the spare one has imported everything."""
+    status = ask(site.var, "status")["status"]
+    return not status["leaving_pids"] and not status["starting_pids"] and status["spare_is_warm"] == spare
 
 
 def event_time(event: dict[str, Any]) -> float:

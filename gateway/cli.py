@@ -91,7 +91,7 @@ class Site:
 
         :raises DatabaseNotReadyError: if `gateway init` has not been run, or that of a newer program
         """
-        from gateway.migrations import current_revision, is_known, newest_revision
+        from gateway.schema import current_revision, is_known, newest_revision
 
         file = _file_of(url or self.settings.database_url)
         if file is not None and not file.exists():
@@ -150,7 +150,7 @@ def main(context: click.Context, config: Path, var: Path | None) -> None:
 @click.pass_obj
 def init(site: Site) -> None:
     """Create the database, or bring it to the newest schema."""
-    from gateway.migrations import newest_revision
+    from gateway.schema import newest_revision
 
     where = site.create()
     click.echo(f"Database ready: {where} at {newest_revision()}", err=True)

@@ -10,6 +10,7 @@ does not matter, a module or a folder says so by overriding one fixture:
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -17,6 +18,8 @@ import pytest
 from gateway.db import Database
 from tests.databases import make_sqlite_template, postgresql_server, sqlite_url
 from tests.factories import Factories
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # The many processes of the tests would compile every module.
 
 
 @pytest.fixture(scope="session")

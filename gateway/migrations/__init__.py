@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from gateway.db import Database
 from gateway.errors import GatewayError
+from gateway.schema import is_known, newest_revision, revision_of
 
 LOCATION = "gateway:migrations"
 
@@ -35,33 +34,13 @@ def migrate(database: Database, revision: str = "head") -> str | None:
         connection = session.connection()  # On SQLite this takes the write lock.
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        found = _revision_of(connection)
+        found = revision_of(connection)
         if not is_known(found):
             raise NewerSchemaError(f"database has schema {found}, which is newer than {newest_revision()}")
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     return found
-
-
-def newest_revision() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
-
-
-def is_known(revision: str | None) -> bool:
-    """Whether this program has the migration; what it does not have comes from a newer one."""
-    known = ScriptDirectory.from_config(_config()).walk_revisions()
-    return revision is None or revision in {each.revision for each in known}
-
-
-def current_revision(database: Database) -> str | None:
-    """The revision that the database is at; None when it has no schema yet."""
-    with database.engine.connect() as connection:
-        return _revision_of(connection)
-
-
-def _revision_of(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

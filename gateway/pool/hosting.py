@@ -10,6 +10,7 @@ import logging.config
 import pkgutil
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from paste.deploy.loadwsgi import APP, ConfigLoader
@@ -31,11 +32,19 @@ def load_application(go: Go) -> Any:
 
 def preload(ini: str) -> None:
     """Import the module of the application's factory, and all modules of the packages in its `PRELOAD`."""
-    factory = ConfigLoader(ini).get_context(APP).object
-    for name in getattr(sys.modules[factory.__module__], "PRELOAD", ()):
+    for name in getattr(_module_of_factory(ini), "PRELOAD", ()):
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             importlib.import_module(module.name)
+
+
+def rehearse(ini: str) -> None:
+    """Call `rehearse` of the module of the application's factory, if it has one."""
+    getattr(_module_of_factory(ini), "rehearse", lambda: None)()
+
+
+def _module_of_factory(ini: str) -> ModuleType:
+    return sys.modules[ConfigLoader(ini).get_context(APP).object.__module__]
 
 
 def waitress_adjustments(ini: str) -> dict[str, str]:

@@ -38,6 +38,14 @@ class SettingsIntake:
         is_in_force = self.valid and self.valid.revision == self._pool.good_settings.revision
         return [] if is_in_force else list(self._waiting)
 
+    def would_recycle(self, settings: GatewaySettings) -> bool:
+        """Return whether the pool will change its workers for these values."""
+        is_other = settings.revision not in (
+            self._pool.target_settings.revision,
+            self._pool.record.refused_revision,
+        )
+        return is_other and not self._waits_for(settings)
+
     def take(self, message: SettingsRead, waiter: Waiter | None = None) -> None:
         """Act on new content; the waiter is told when its values are in force, or why they are not."""
         self.valid = message.settings

@@ -44,6 +44,13 @@ class SettingsRead:
 
 
 @dataclass(frozen=True)
+class SettingsForeseen:
+    """The settings files seem to say this now; whether they are at rest is not known yet."""
+
+    settings: GatewaySettings
+
+
+@dataclass(frozen=True)
 class SimulatorReady:
     """A simulator answers at `url`."""
 
@@ -83,6 +90,7 @@ Message = (
     | WorkerExited
     | ProbeFinished
     | SettingsRead
+    | SettingsForeseen
     | SimulatorReady
     | SimulatorExited
     | ControlRequest

@@ -45,6 +45,8 @@ class Warm:
     """What a spare worker is told before anything else: import what this file's application needs."""
 
     ini: str
+    is_urgent: bool
+    """Whether it is about to be needed; else there is time for more than that, and to let others go first."""
 
 
 def to_line(content: dict[str, Any]) -> bytes:

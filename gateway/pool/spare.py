@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import gateway
@@ -24,6 +24,9 @@ PAUSE_SECONDS = 0.5
 """After a change of workers the new one is given a moment for itself."""
 
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+
+GRACE_SECONDS = 15.0
+"""So long one that was made in haste waits for a file to come to rest."""
 
 RETRY_SECONDS = 60.0
 """Before another one is made in place of one that ended, or where memory was short."""
@@ -51,12 +54,13 @@ class SpareWorker:
 
     def __init__(
         self,
-        spawn: Callable[[], Worker],
+        spawn: Callable[[bool], Worker],
         timers: Timers,
         events: EventLog,
         free: Callable[[], int | None] = free_memory,
         stamp: Callable[[], frozenset[tuple[str, int]]] = code_stamp,
     ) -> None:
+        """`spawn` is told whether the spare is about to be needed."""
         self._spawn = spawn
         self._timers = timers
         self._events = events
@@ -65,21 +69,37 @@ class SpareWorker:
         self._made_from: frozenset[tuple[str, int]] = frozenset()
         self._worker: Worker | None = None
         self._pause: Timer | None = None
+        self._grace: Timer | None = None
+        self._is_warm = False
 
     @property
     def pid(self) -> int | None:
         """Process id, None without a spare."""
         return self._worker.pid if self._worker else None
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is one that has imported everything."""
+        return self._worker is not None and self._is_warm
+
     def keep(self, wanted: bool) -> None:
         """Have one soon, or none any more."""
         if not wanted:
-            self.dismiss()
+            if self._grace is None:
+                self.dismiss()
         elif self._worker is None and self._pause is None:
             self._pause = self._timers.after(PAUSE_SECONDS, self._make)
 
+    def hasten(self) -> None:
+        """Have one at once, for it is about to be needed; where none is kept, it goes again if it was not."""
+        if self._worker is None:
+            self.dismiss()
+            self._make(is_urgent=True)
+            self._grace = self._timers.after(GRACE_SECONDS, self._end_grace)
+
     def take(self) -> Worker | None:
         """Return the spare, which belongs to the caller then; None if there is none of use."""
+        self._forget_grace()
         worker, self._worker = self._worker, None
         if worker is not None and self._stamp() != self._made_from:
             log.info("Spare worker ended: pid=%s reason=%s", worker.pid, "the program was updated")
@@ -89,12 +109,18 @@ class SpareWorker:
 
     def dismiss(self) -> None:
         """End it, for it is not wanted any more."""
+        self._forget_grace()
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
+
+    def on_report(self, serial: int, report: Mapping[str, object]) -> None:
+        """A worker process told something, perhaps this one."""
+        if self._worker is not None and self._worker.serial == serial and report.get("report") == "warm":
+            self._is_warm = True
 
     def on_exit(self, serial: int, code: int) -> None:
         """A worker process ended, perhaps this one."""
@@ -103,8 +129,9 @@ class SpareWorker:
             self._worker = None
             self._rest()
 
-    def _make(self) -> None:
+    def _make(self, is_urgent: bool = False) -> None:
         self._pause = None
+        self._is_warm = False
         free = self._free()
         if free is not None and free < FREE_MEMORY_NEEDED:
             log.info("No spare worker: free_memory=%s KB needed=%s KB", free, FREE_MEMORY_NEEDED)
@@ -112,7 +139,7 @@ class SpareWorker:
             return
         self._made_from = self._stamp()
         try:
-            self._worker = self._spawn()
+            self._worker = self._spawn(is_urgent)
         except OSError as exc:
             log.warning("Spare worker not started: error=%s", exc)
             self._rest()
@@ -124,3 +151,11 @@ class SpareWorker:
 
     def _end_pause(self) -> None:
         self._pause = None
+
+    def _end_grace(self) -> None:
+        self._grace = None
+
+    def _forget_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None

@@ -36,6 +36,7 @@ from gateway.pool.messages import (
     ControlRequest,
     Message,
     ProbeFinished,
+    SettingsForeseen,
     SettingsRead,
     SignalReceived,
     SimulatorExited,
@@ -223,6 +224,7 @@ class Supervisor:
     def _handle(self, message: Message) -> None:
         match message:
             case WorkerReport():
+                self._spare.on_report(message.worker, message.content)
                 self._pool.on_report(message.worker, message.content)
                 self._questions.on_report(message.worker, message.content)
             case WorkerExited():
@@ -233,8 +235,8 @@ class Supervisor:
                 self._pool.wake()
             case ProbeFinished():
                 self._pool.on_probe(message.worker, message.problem)
-            case SettingsRead():
-                self._intake.take(message)
+            case SettingsRead() | SettingsForeseen():
+                self._on_settings(message)
             case SimulatorReady():
                 self._on_simulator_ready(message)
             case SimulatorExited():
@@ -244,11 +246,18 @@ class Supervisor:
             case SignalReceived():
                 self._on_signal(message.number)
 
+    def _on_settings(self, message: SettingsRead | SettingsForeseen) -> None:
+        if isinstance(message, SettingsRead):
+            self._intake.take(message)
+        elif self._pool.rotation is None and self._intake.would_recycle(message.settings):
+            # The next worker begins to load the program while the file comes to rest.
+            self._spare.hasten()
+
     # Workers
 
-    def _spawn_spare(self) -> Worker:
+    def _spawn_spare(self, is_urgent: bool) -> Worker:
         worker = self._new_process(self._pool.good_settings)
-        worker.send("warm", ini=str(self._options.ini.absolute()))
+        worker.send("warm", ini=str(self._options.ini.absolute()), is_urgent=is_urgent)
         return worker
 
     def _new_process(self, settings: GatewaySettings) -> Worker:
@@ -359,6 +368,7 @@ class Supervisor:
             "simulator_url": self._simulator.url,
             "simulator_pid": self._simulator.pid,
             "spare_pid": self._spare.pid,
+            "spare_is_warm": self._spare.is_warm,
             "uptime_seconds": round(time.monotonic() - self._began, 1),
             "changes_not_applied": self._intake.not_applied,
             "events": self._events.recent(EVENTS_SHOWN),

@@ -13,11 +13,21 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from gateway.pool.messages import SettingsRead
-from gateway.pool.watching import REREAD_SECONDS, Debounce, Settling, Snapshot, Verdict, take_snapshot
+from gateway.pool.messages import SettingsForeseen, SettingsRead
+from gateway.pool.watching import (
+    REREAD_SECONDS,
+    Debounce,
+    Settling,
+    Snapshot,
+    Verdict,
+    looks_finished,
+    take_snapshot,
+)
 from gateway.settings import SettingsError, parse_settings, settings_files
 
 log = logging.getLogger(__name__)
+
+Post = Callable[[SettingsRead | SettingsForeseen], None]
 
 CHECK_SECONDS = 2.0
 """The files are compared so often whatever is reported: events get lost, and network folders send none."""
@@ -50,10 +60,11 @@ class _MarkDirty(FileSystemEventHandler):
 class SettingsWatcher:
     """A thread that posts one `SettingsRead` for each new content of the settings files.
 
+    Before it, and perhaps in vain, comes a `SettingsForeseen` as soon as the files are valid.
     `known`: what the pool was started with; only something else is reported.
     """
 
-    def __init__(self, path: Path, known: Snapshot, post: Callable[[SettingsRead], None]) -> None:
+    def __init__(self, path: Path, known: Snapshot, post: Post) -> None:
         self._path = path
         self._known = known
         self._post = post
@@ -87,8 +98,9 @@ class SettingsWatcher:
             self._wait(next_check)
             now = time.monotonic()
             if self._debounce.wait(now) == 0.0 or now >= next_check:
+                last = self._seen if self._debounce.is_quiet(now) else None
                 self._debounce.clear()
-                self._check()
+                self._check(last)
                 self._watch_folders()
                 next_check = time.monotonic() + self._check_seconds()
         self._stop_observer()
@@ -109,6 +121,14 @@ class SettingsWatcher:
         if seen != self._seen or self._must_report:
             self._seen = seen
             self._debounce.touch(time.monotonic())
+            self._foretell(seen)
+
+    def _foretell(self, seen: Snapshot) -> None:
+        if seen == self._known or not looks_finished(seen, self._known):
+            return
+        settings = self._parse(seen).settings
+        if settings is not None:
+            self._post(SettingsForeseen(settings))
 
     def _check_seconds(self) -> float:
         return CHECK_SECONDS if self._observer is not None else CHECK_SECONDS_WITHOUT_EVENTS
@@ -116,10 +136,10 @@ class SettingsWatcher:
     def _snapshot(self) -> Snapshot:
         return take_snapshot(current_files(self._path, self._known.paths))
 
-    def _check(self) -> None:
+    def _check(self, last: Snapshot | None) -> None:
         if self._snapshot() == self._known and not self._must_report:
             return
-        settling = Settling(self._known, time.monotonic())
+        settling = Settling(self._known, time.monotonic(), last)
         while not self._ended.is_set():
             snapshot = self._snapshot()
             verdict = settling.observe(snapshot, time.monotonic())

@@ -34,6 +34,10 @@ class Debounce:
             return None
         return max(0.0, min(self._last + self._quiet, self._first + self._cap) - now)
 
+    def is_quiet(self, now: float) -> bool:
+        """Return whether something happened, and has not for a while."""
+        return self._first is not None and now - self._last >= self._quiet
+
     def clear(self) -> None:
         self._first = None
 
@@ -79,10 +83,11 @@ class Settling:
     Files that look unfinished are given `SETTLE_SECONDS` before they are believed.
     """
 
-    def __init__(self, before: Snapshot, now: float) -> None:
+    def __init__(self, before: Snapshot, now: float, last: Snapshot | None = None) -> None:
+        """`last`: what was read some time ago, if nothing has been reported since."""
         self._before = before
         self._started = now
-        self._last: Snapshot | None = None
+        self._last = last
 
     def observe(self, snapshot: Snapshot, now: float) -> Verdict:
         stable = snapshot == self._last

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,13 @@ from gateway.pool.background import (
     find_registry,
 )
 from gateway.pool.desk import PoolDesk
-from gateway.pool.hosting import load_application, preload, set_up_logging, waitress_adjustments
+from gateway.pool.hosting import (
+    load_application,
+    preload,
+    rehearse,
+    set_up_logging,
+    waitress_adjustments,
+)
 from gateway.pool.listener import borrow
 from gateway.pool.loading import at_leisure, without_collection
 from gateway.pool.lock import FileLock, work_lock
@@ -111,10 +118,12 @@ class Worker:
         self._chores.put({"cmd": "drain"})
 
     def _warm_up(self, warm: Warm) -> None:
-        """Import beforehand what the application needs."""
+        """Import beforehand what the application needs; with time enough, make one as a rehearsal."""
         try:
-            with at_leisure(), without_collection():
+            with nullcontext() if warm.is_urgent else at_leisure(), without_collection():
                 preload(warm.ini)
+                if not warm.is_urgent:
+                    rehearse(warm.ini)
         except Exception as exc:
             # Whoever is to serve with it finds out, and says it, when it matters.
             log.exception("Spare worker could not import everything: error=%s", type(exc).__name__)
@@ -173,7 +182,7 @@ class Worker:
                     self._pool_status.update(go.status)
                     self._go.put(go)
                 case "warm":
-                    self._go.put(Warm(command["ini"]))
+                    self._go.put(Warm(command["ini"], command["is_urgent"]))
                 case "ping":
                     self._report("pong", id=command.get("id"), **self._state())
                 case "requests":

@@ -89,8 +89,10 @@ def python_command(module: str, *arguments: str) -> list[str]:
 
 def child_options() -> dict[str, Any]:
     """Return options of `Popen` for a child that finds the same modules and does not hear Ctrl-C."""
-    path = os.pathsep.join(entry or "." for entry in sys.path)
-    options: dict[str, Any] = {"env": os.environ | {"PYTHONPATH": path}}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry or "." for entry in sys.path)}
+    # To compile every module with each start would take half as long again as the start itself.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    options: dict[str, Any] = {"env": environment}
     if sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
     else:

@@ -12,7 +12,13 @@ from pyramid.router import Router
 
 from gateway.db import Database
 from gateway.engine import Engine, PartnerCenterClients
-from gateway.settings import GatewaySettings, load_settings, restore_settings, with_data_folder
+from gateway.settings import (
+    GatewaySettings,
+    load_settings,
+    parse_settings,
+    restore_settings,
+    with_data_folder,
+)
 from gateway.web.registry import (
     BACKGROUND,
     CLIENTS,
@@ -87,6 +93,17 @@ def make_app(
     config.include("gateway.web.api")
     config.include("gateway.web.panels")
     return config.make_wsgi_app()
+
+
+def rehearse() -> None:
+    """Make an application and throw it away: the next one in this process takes a third of the time.
+
+    Patterns are compiled then, and what is imported late is there. Nothing is opened and nothing is sent.
+    """
+    settings = parse_settings(b"<configuration />", Path(SETTINGS_FILE))
+    registry = make_app(settings).registry
+    registry[CLIENTS].close()
+    registry[DATABASE].close()
 
 
 def _settings(global_config: Mapping[str, str], ini_settings: Mapping[str, str]) -> GatewaySettings:

@@ -16,13 +16,14 @@ MAY_IMPORT = {
     "db": {"errors"},
     "statements": {"db"},
     "settings": LEAVES,
-    "migrations": {"db", "errors"},
+    "schema": {"db"},
+    "migrations": {"schema", "db", "errors"},
     "models": {"db"},
     "partner_center": set(),
     "simulator": set(),  # Code shared with the client would share its mistakes.
     "services": {"models", "partner_center", "db", "statements"} | LEAVES,
     "engine": {"services", "models", "partner_center", "settings", "db", "statements"} | LEAVES,
-    "web": {"services", "models", "engine", "settings", "db", "migrations"} | LEAVES,
+    "web": {"services", "models", "engine", "settings", "db", "schema"} | LEAVES,
     "pool": {"settings"} | LEAVES,
 }
 

@@ -6,12 +6,15 @@ from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from gateway.db import Base, Database
-from gateway.migrations import NewerSchemaError, current_revision, migrate, newest_revision
+from gateway.migrations import LOCATION, NewerSchemaError, migrate
 from gateway.models import Account
+from gateway.schema import current_revision, known_revisions, newest_revision
 from tests.databases import sqlite_url
 
 NODES = 3
@@ -42,6 +45,16 @@ def test_partial_indexes_cover_the_live_upgrades(database):
     assert tenant["unique"]
     assert states(live) == {"pending", "in_progress"}
     assert states(tenant) == {"in_progress"}
+
+
+def test_the_names_of_the_files_tell_the_revisions():
+    config = Config()
+    config.set_main_option("script_location", LOCATION)
+    config.set_main_option("path_separator", "os")
+
+    found = ScriptDirectory.from_config(config).walk_revisions()
+
+    assert [each.revision for each in found] == [*reversed(known_revisions())]
 
 
 def test_an_empty_database_has_no_revision(empty_database):

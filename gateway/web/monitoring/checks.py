@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.db import Database, utcnow
-from gateway.migrations import current_revision, is_known, newest_revision
+from gateway.schema import current_revision, is_known, newest_revision
 from gateway.settings import GatewaySettings
 from gateway.web.registry import Background, Clients
 
@@ -76,7 +75,7 @@ class Checks:
         return self._datastore("database", "responseTime", problem, milliseconds, "ms")
 
     def schema(self) -> Finding:
-        newest = _newest_revision()
+        newest = newest_revision()
         try:
             current = current_revision(self._database)
         except SQLAlchemyError:
@@ -176,9 +175,3 @@ class Checks:
             output=problem,
             **more,
         )
-
-
-@cache
-def _newest_revision() -> str | None:
-    """It cannot change while the process lives."""
-    return newest_revision()

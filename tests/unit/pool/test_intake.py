@@ -24,6 +24,21 @@ def test_other_values_recycle(intake, started, tmp_path):
     assert started.newest.settings.app.max_allowed_nb_of_simultaneous_upgrades == 20
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [({}, False), ({"limit": 20}, True), ({"limit": 20, "recycling": NO_ROTATION}, False)],
+)
+def test_it_is_known_beforehand_whether_values_will_recycle(intake, tmp_path, values, expected):
+    assert intake.would_recycle(settings(tmp_path, **values)) is expected
+
+
+def test_refused_values_will_not_recycle_again(intake, started, tmp_path):
+    intake.take(good(tmp_path, limit=20))
+    started.exit(started.newest, 1)
+
+    assert not intake.would_recycle(settings(tmp_path, limit=20))
+
+
 def test_the_same_values_do_not(intake, started, tmp_path):
     intake.take(good(tmp_path))
 

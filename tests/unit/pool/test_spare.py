@@ -6,7 +6,14 @@ import sys
 import pytest
 
 from gateway.pool.events import EventLog
-from gateway.pool.spare import FREE_MEMORY_NEEDED, PAUSE_SECONDS, RETRY_SECONDS, SpareWorker, code_stamp
+from gateway.pool.spare import (
+    FREE_MEMORY_NEEDED,
+    GRACE_SECONDS,
+    PAUSE_SECONDS,
+    RETRY_SECONDS,
+    SpareWorker,
+    code_stamp,
+)
 from gateway.pool.timers import Timers
 from tests.unit.pool.helpers import Clock, FakeWorker, settings
 
@@ -20,12 +27,14 @@ class Spares:
         self.free: int | None = None
         self.stamp = frozenset({("a.py", 1)})
         self.cannot = False
+        self.urgent: list[bool] = []
         self._settings = settings(folder)
         self.spare = SpareWorker(
             self._spawn, self.timers, self.events, free=lambda: self.free, stamp=lambda: self.stamp
         )
 
-    def _spawn(self):
+    def _spawn(self, is_urgent):
+        self.urgent.append(is_urgent)
         if self.cannot:
             raise OSError("no more processes")
         self.made.append(FakeWorker(len(self.made) + 1, self._settings))
@@ -62,6 +71,50 @@ def test_one_that_is_not_wanted_any_more_is_ended(spares):
 
     assert spares.made[0].killed
     assert spares.spare.take() is None
+
+
+def test_one_that_is_about_to_be_needed_is_made_at_once_and_stays_for_a_while(spares):
+    spares.spare.hasten()
+    spares.spare.hasten()
+    spares.spare.keep(False)
+    assert spares.urgent == [True]
+    assert not spares.made[0].killed
+
+    spares.clock.now += GRACE_SECONDS
+    spares.timers.run_due()
+    spares.spare.keep(False)
+    assert spares.made[0].killed
+
+
+def test_one_that_there_is_need_not_be_made_in_haste(spares):
+    spares.keep()
+
+    spares.spare.hasten()
+
+    assert spares.urgent == [False]
+
+
+def test_none_waits_where_none_is_kept_once_it_was_taken(spares):
+    spares.spare.hasten()
+    worker = spares.spare.take()
+
+    spares.spare.keep(False)
+
+    assert worker is spares.made[0]
+    assert not worker.killed
+    assert spares.spare.take() is None
+
+
+def test_it_is_known_whether_it_is_warm(spares):
+    spares.keep()
+    spares.spare.on_report(99, {"report": "warm"})
+    assert not spares.spare.is_warm
+
+    spares.spare.on_report(1, {"report": "warm"})
+    assert spares.spare.is_warm
+
+    spares.spare.take()
+    assert not spares.spare.is_warm
 
 
 def test_one_with_old_code_is_of_no_use(spares):

@@ -17,6 +17,20 @@ TEXT = f"<configuration><appSettings{{file}}>{ADD}</appSettings></configuration>
 SECOND = f"<appSettings>{ADD}</appSettings>"
 
 
+class Inbox(queue.SimpleQueue[SettingsRead]):
+    """What is certain; what was foreseen is kept aside."""
+
+    def __init__(self):
+        super().__init__()
+        self.foreseen = []
+
+    def post(self, message):
+        if isinstance(message, SettingsRead):
+            self.put(message)
+        else:
+            self.foreseen.append(message.settings.app.upgrade_max_attempts)
+
+
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "Settings.config"
@@ -30,9 +44,9 @@ def watch(path):
     started = []
 
     def start():
-        inbox: queue.SimpleQueue[SettingsRead] = queue.SimpleQueue()
+        inbox = Inbox()
         known = take_snapshot(current_files(path))
-        watcher = SettingsWatcher(path, known, inbox.put)
+        watcher = SettingsWatcher(path, known, inbox.post)
         watcher.start()
         started.append(watcher)
         return inbox
@@ -62,6 +76,18 @@ def test_every_way_of_saving_is_seen(path, watch):
     path.unlink()
     path.write_text(TEXT.format(file="", value=8))
     assert attempts(inbox.get(timeout=10)) == 8
+
+
+def test_valid_settings_are_foreseen_before_they_are_certain(path, watch):
+    inbox = watch()
+
+    replace(path, TEXT.format(file="", value="many"))
+    assert inbox.get(timeout=10).settings is None
+    assert inbox.foreseen == []
+
+    replace(path, TEXT.format(file="", value=6))
+    assert attempts(inbox.get(timeout=10)) == 6
+    assert inbox.foreseen == [6]
 
 
 def test_a_file_gone_for_good_is_reported_once(path, watch):
@@ -119,8 +145,8 @@ def test_a_folder_renamed_away_and_back_is_seen(tmp_path, path, watch):
     folder.mkdir()
     inner = folder / "Settings.config"
     shutil.copy(path, inner)
-    inbox: queue.SimpleQueue[SettingsRead] = queue.SimpleQueue()
-    watcher = SettingsWatcher(inner, take_snapshot((inner,)), inbox.put)
+    inbox = Inbox()
+    watcher = SettingsWatcher(inner, take_snapshot((inner,)), inbox.post)
     watcher.start()
     try:
         folder.rename(tmp_path / "away")

@@ -52,6 +52,14 @@ class TestDebounce:
 
         assert debounce.wait(20.0) is None
 
+    def test_it_is_quiet_some_time_after_an_event_only(self):
+        debounce = Debounce(quiet=0.25, cap=2.0)
+        assert not debounce.is_quiet(9.0)
+        debounce.touch(10.0)
+
+        assert not debounce.is_quiet(10.2)
+        assert debounce.is_quiet(10.25)
+
 
 class TestSettling:
     def test_two_equal_reads_are_believed(self):
@@ -59,6 +67,13 @@ class TestSettling:
 
         assert settling.observe(GOOD, 10.0) is Verdict.READ_AGAIN
         assert settling.observe(GOOD, 10.1) is Verdict.BELIEVE
+
+    @pytest.mark.parametrize(
+        ("last", "verdict"),
+        [(GOOD, Verdict.BELIEVE), (BEFORE, Verdict.READ_AGAIN), (None, Verdict.READ_AGAIN)],
+    )
+    def test_one_read_is_enough_if_it_is_what_was_seen_some_time_ago(self, last, verdict):
+        assert Settling(BEFORE, 10.0, last).observe(GOOD, 10.0) is verdict
 
     def test_a_file_in_motion_is_read_again(self):
         settling = Settling(BEFORE, 10.0)

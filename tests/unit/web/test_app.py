@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import base64
+import re
+import threading
 
 import pytest
 from paste.deploy import loadapp
 from webtest import TestApp
 
 from gateway.engine import Engine
+from gateway.pool.hosting import rehearse
 from gateway.settings import dump_settings
 from tests.unit.web.helpers import make_settings
 
@@ -90,3 +93,15 @@ def test_the_application_answers(sqlite_database, router):
 @pytest.fixture
 def database(sqlite_database):
     return sqlite_database
+
+
+def test_a_rehearsal_makes_what_is_made_late_and_leaves_nothing(ini, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    re.purge()
+    threads = threading.active_count()
+
+    rehearse(str(ini))
+
+    assert len(vars(re)["_cache"]) > 50, "the patterns of routes"
+    assert list(tmp_path.iterdir()) == [ini]
+    assert threading.active_count() == threads

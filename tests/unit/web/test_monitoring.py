@@ -10,8 +10,8 @@ from webtest import TestApp
 
 from gateway.db import Database, utcnow
 from gateway.engine.pauses import Pause
-from gateway.migrations import newest_revision
 from gateway.models import UpgradeStatus
+from gateway.schema import newest_revision
 from gateway.web import make_app
 from gateway.web.monitoring.cache import Cached
 from tests.factories import NOW
