@@ -102,8 +102,8 @@ def rehearse() -> None:
     """
     settings = parse_settings(b"<configuration />", Path(SETTINGS_FILE))
     registry = make_app(settings).registry
-    registry[CLIENTS].close()
-    registry[DATABASE].close()
+    for name in (BACKGROUND, CLIENTS, DATABASE):
+        registry[name].close()
 
 
 def _settings(global_config: Mapping[str, str], ini_settings: Mapping[str, str]) -> GatewaySettings:
