@@ -214,11 +214,23 @@ class PartnerCenterClient:
         return list(self._session.pages(call, read_license))
 
     def update_licenses(
-        self, customer_id: str, user_id: str, assign: Iterable[str], remove: Iterable[str], request_id: str
+        self,
+        customer_id: str,
+        user_id: str,
+        assign: Iterable[str],
+        remove: Iterable[str],
+        request_id: str,
+        *,
+        excluded_plan_ids: Iterable[str] = (),
     ) -> list[LicenseWarning]:
-        """Give and take licences (directory SKU ids) in one step."""
+        """Give and take licences (directory SKU ids) in one step.
+
+        :param excluded_plan_ids: services of what is given that the user shall not have
+        """
         path = path_of("customers", customer_id, "users", user_id, "licenseupdates")
-        call = self._post(path, json_content(license_update_body(assign, remove)), request_id)
+        call = self._post(
+            path, json_content(license_update_body(assign, remove, excluded_plan_ids)), request_id
+        )
         return self._session.read(call, read_license_warnings)
 
     def _get(self, path: str) -> Call:

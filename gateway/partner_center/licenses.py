@@ -8,6 +8,8 @@ from typing import Any
 
 from gateway.partner_center.reading import Record, UnreadableError
 
+DISABLED = "disabled"
+
 
 @dataclass(frozen=True)
 class SubscribedSKU:
@@ -23,6 +25,8 @@ class SubscribedSKU:
     total_units: int
     warning_units: int
     capability_status: str
+    service_plan_ids: frozenset[str] = frozenset()
+    """The services that come with it, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class License:
     sku_id: str
     name: str
     part_number: str
+    disabled_plan_ids: frozenset[str] = frozenset()
+    """The services of it that are switched off for the user, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ def read_subscribed_sku(record: Record) -> SubscribedSKU:
         total_units=record.count("totalUnits"),
         warning_units=record.count("warningUnits"),
         capability_status=record.word("capabilityStatus"),
+        service_plan_ids=frozenset(_service_plans(record)),
     )
 
 
@@ -78,12 +85,24 @@ def read_user(record: Record) -> User:
 
 def read_license(record: Record) -> License:
     sku = record.record("productSku")
-    return License(sku.required_text("id"), sku.text("name"), sku.text("skuPartNumber"))
+    plans = _service_plans(record)
+    disabled = frozenset(key for key, status in plans.items() if status == DISABLED)
+    return License(sku.required_text("id"), sku.text("name"), sku.text("skuPartNumber"), disabled)
 
 
-def license_update_body(assign: Iterable[str], remove: Iterable[str]) -> dict[str, Any]:
+def _service_plans(record: Record) -> dict[str, str]:
+    """The state of each service, by its id in lower case."""
+    plans = record.records("servicePlans")
+    return {plan.text("id").lower(): plan.word("capabilityStatus") for plan in plans if plan.has("id")}
+
+
+def license_update_body(
+    assign: Iterable[str], remove: Iterable[str], excluded_plan_ids: Iterable[str] = ()
+) -> dict[str, Any]:
+    """:param excluded_plan_ids: services of what is assigned that are to be switched off"""
+    excluded = sorted(excluded_plan_ids) or None
     return {
-        "licensesToAssign": [{"skuId": sku_id, "excludedPlans": None} for sku_id in assign],
+        "licensesToAssign": [{"skuId": sku_id, "excludedPlans": excluded} for sku_id in assign],
         "licensesToRemove": list(remove),
         "licenseWarnings": None,
     }

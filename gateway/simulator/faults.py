@@ -58,6 +58,8 @@ ACTIONS = {
     ),
     "transition_fails": Action(Stage.WORK, CHANGES, {"code": 0}),
     "license_errors": Action(Stage.WORK, CHANGES, {"users": 1}),
+    "users_left_behind": Action(Stage.WORK, CHANGES, {"share": 0.5}),
+    "licenses_lag": Action(Stage.WORK, CHANGES, {"seconds": 5.0}),
     "never_finishes": Action(Stage.WORK, CHANGES),
     "history_lags": Action(Stage.WORK, CHANGES, {"seconds": 5.0}),
     "offer_lags": Action(Stage.WORK, CHANGES, {"seconds": 5.0}),

@@ -17,7 +17,8 @@ from gateway.simulator.messages import (
     link,
 )
 from gateway.simulator.paging import page
-from gateway.simulator.products import Product
+from gateway.simulator.products import Product, product_of
+from gateway.simulator.service_plans import present_service_plans, service_plans_of
 from gateway.simulator.users import User, holders, update_event, users_of
 from gateway.simulator.world import World
 
@@ -38,9 +39,11 @@ def get_user(world: World, request: Request) -> Response:
 def list_licenses(world: World, request: Request) -> Response:
     need_user(request)
     customer = world.get_one_customer(request.params["customer_id"])
-    known = _products(customer)
+    known = _products_ever(customer)
     user = _get_one_user(customer, request)
-    return Response(200, collection([_present_license(known[sku]) for sku in user.sku_ids if sku in known]))
+    return Response(
+        200, collection([_present_license(known[sku], user) for sku in user.sku_ids if sku in known])
+    )
 
 
 def update_licenses(world: World, request: Request) -> Response:
@@ -52,7 +55,11 @@ def update_licenses(world: World, request: Request) -> Response:
     customer = world.get_one_customer(request.params["customer_id"])
     user = _get_one_user(customer, request)
     body = request.json()
-    assign = [str(get_field(each, "skuId")).lower() for each in _entries(body, "licensesToAssign")]
+    known = _products_ever(customer)
+    assign = {
+        str(get_field(each, "skuId")).lower(): _excluded(each, known)
+        for each in _entries(body, "licensesToAssign")
+    }
     remove = [str(each).lower() for each in _entries(body, "licensesToRemove")]
     for sku_id in assign:
         if sku_id not in user.sku_ids and _available(customer, sku_id) < 1:
@@ -87,6 +94,18 @@ def _entries(body: Json, name: str) -> list[Any]:
     return value
 
 
+def _excluded(entry: Json, known: dict[str, Product]) -> list[str]:
+    """The service plans to switch off.
+
+    :raises ServiceFaultError: 400/3000 if the SKU has no such service
+    """
+    product = known.get(str(get_field(entry, "skuId")).lower())
+    excluded = [str(each).lower() for each in _entries(entry, "excludedPlans")]
+    if product and not set(excluded) <= {plan.id for plan in service_plans_of(product)}:
+        raise ServiceFaultError(400, 3000, "Invalid property excludedPlans")
+    return excluded
+
+
 def _get_one_user(customer: Customer, request: Request) -> User:
     wanted = request.params["user_id"].lower()
     for user in users_of(customer):
@@ -96,8 +115,17 @@ def _get_one_user(customer: Customer, request: Request) -> User:
 
 
 def _products(customer: Customer) -> dict[str, Product]:
-    """Return what the customer has or had, by directory SKU."""
-    return {each.product.sku_id: each.product for each in customer.subscriptions.values()}
+    """Return what the customer has, and what people still hold of what it had, by directory SKU."""
+    products = {each.product.sku_id: each.product for each in customer.subscriptions.values()}
+    held = {sku for user in users_of(customer) for sku in user.sku_ids}
+    return products | {sku: each for sku, each in _products_ever(customer).items() if sku in held}
+
+
+def _products_ever(customer: Customer) -> dict[str, Product]:
+    products = [product_of(each.offer_id, each.title) for each in customer.purchases]
+    products += [product_of(each.from_item) for each in customer.transitions]
+    products += [each.product for each in customer.subscriptions.values()]
+    return {each.sku_id: each for each in products}
 
 
 def _seats(customer: Customer, sku_id: str) -> Counter[str]:
@@ -137,9 +165,9 @@ def _present_product(product: Product) -> Json:
     }
 
 
-def _present_license(product: Product) -> Json:
+def _present_license(product: Product, user: User) -> Json:
     return {
-        "servicePlans": [],
+        "servicePlans": present_service_plans(product, user.disabled.get(product.sku_id, ())),
         "productSku": _present_product(product),
         "attributes": {"objectType": "License"},
     }
@@ -156,7 +184,7 @@ def _present_sku(customer: Customer, product: Product) -> Json:
         "totalUnits": seats["active"] + seats["suspended"],
         "warningUnits": 0,
         "productSku": _present_product(product),
-        "servicePlans": [],
+        "servicePlans": present_service_plans(product),
         "capabilityStatus": "Enabled"
         if seats["active"]
         else "Suspended"

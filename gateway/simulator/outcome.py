@@ -33,6 +33,10 @@ def decide(world: World, request: Request, transition: Transition) -> None:
             transition.failure_code = options["code"]
         elif fault.action == "license_errors":
             transition.licenses_failed = options["users"]
+        elif fault.action == "users_left_behind":
+            transition.left_behind = options["share"]
+        elif fault.action == "licenses_lag":
+            transition.license_lag = options["seconds"]
         elif fault.action == "history_lags":
             transition.history_lag = options["seconds"]
         elif fault.action == "offer_lags":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Protocol
 
 from gateway.simulator.configuration import Configuration
@@ -12,7 +13,7 @@ from gateway.simulator.products import is_legacy, product_of
 from gateway.simulator.store import Store
 from gateway.simulator.subscription import Subscription, midnight
 from gateway.simulator.transition import Transition
-from gateway.simulator.users import move_event
+from gateway.simulator.users import move_event, moving_users, users_of
 
 
 class Keeper(Protocol):
@@ -54,6 +55,7 @@ class Settlement:
             if finished_at is not None and finished_at <= now:
                 # The offer may lag behind; the upgrade is over only when everything shows.
                 last = finished_at if not converts or shows_at is None else max(finished_at, shows_at)
+                last += timedelta(seconds=transition.license_lag)
                 if last <= now:
                     due.append((last, transition, self._finish))
         return due
@@ -121,5 +123,8 @@ class Settlement:
             event = move_event(
                 from_sku, to_sku, transition.source_id, transition.quantity, transition.licenses_failed
             )
+            if transition.left_behind:
+                moving = len(moving_users(users_of(self._customer), event))
+                event["failed"] += ceil(transition.left_behind * (moving - event["failed"]))
             self._world.add_license_event(self._customer, event)
         transition.settled = True

@@ -38,6 +38,10 @@ class Transition:
     promotion_id: str = ""
     failure_code: int | None = None
     licenses_failed: int = 0
+    left_behind: float = 0.0
+    """The share of the people who keep the old licence although Microsoft calls it a success."""
+    license_lag: float = 0.0
+    """Seconds from the end that Microsoft tells of until the people really have the new licence."""
     history_lag: float = 0.0
     offer_lag: float = 0.0
     converted: bool = False

@@ -48,6 +48,8 @@ class User:
     origin: str
     """The subscription, in lower case, that the person was given a seat of first."""
     sku_ids: list[str] = field(default_factory=list)
+    disabled: dict[str, list[str]] = field(default_factory=dict)
+    """Ids of the service plans that are switched off, by SKU."""
 
 
 def users_of(customer: Customer) -> list[User]:
@@ -75,7 +77,8 @@ def move_event(from_sku: str, to_sku: str, origin: str, seats: int, failed: int)
     return {"from": from_sku, "to": to_sku, "origin": origin.lower(), "seats": seats, "failed": failed}
 
 
-def update_event(user_id: str, assign: list[str], remove: list[str]) -> dict[str, Any]:
+def update_event(user_id: str, assign: dict[str, list[str]], remove: list[str]) -> dict[str, Any]:
+    """:param assign: the SKUs, each with the service plans that are to be switched off"""
     return {"user": user_id, "assign": assign, "remove": remove}
 
 
@@ -83,16 +86,25 @@ def _apply(event: dict[str, Any], users: list[User]) -> None:
     if "user" in event:
         changed = (user for user in users if user.id == event["user"])
         for user in changed:
-            _exchange(user, event["remove"], event["assign"])
+            _exchange(user, event["remove"], _assigned(event))
         return
     moving = moving_users(users, event)
     for user in moving[: len(moving) - event["failed"]] if event["failed"] else moving:
-        _exchange(user, [event["from"]], [event["to"]])
+        _exchange(user, [event["from"]], {event["to"]: user.disabled.get(event["from"], [])})
 
 
-def _exchange(user: User, remove: list[str], assign: list[str]) -> None:
+def _assigned(event: dict[str, Any]) -> dict[str, list[str]]:
+    """An event of an earlier state file has the SKUs alone."""
+    assign = event["assign"]
+    return assign if isinstance(assign, dict) else {sku: [] for sku in assign}
+
+
+def _exchange(user: User, remove: list[str], assign: dict[str, list[str]]) -> None:
     kept = [sku for sku in user.sku_ids if sku not in remove and sku not in assign]
-    user.sku_ids = kept + assign
+    user.sku_ids = [*kept, *assign]
+    user.disabled = {sku: plans for sku, plans in user.disabled.items() if sku in kept} | {
+        sku: plans for sku, plans in assign.items() if plans
+    }
 
 
 def _first_users(customer: Customer) -> list[User]:

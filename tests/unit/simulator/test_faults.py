@@ -224,12 +224,30 @@ class TestUpgradesThatGoWrong:
 
         assert events(client)[-1] == ("LicenseReassignment", "Failed")
         assert client.history()[0]["events"][-1]["errors"][0]["code"] == 12
-        found = client.get(f"/v1/customers/{CUSTOMER}/users").items
-        held = [
-            client.get(f"/v1/customers/{CUSTOMER}/users/{user['id']}/licenses").items[:1] for user in found
-        ]
-        # The old SKU is no longer the customer's, so that those left behind show no licence at all.
-        assert [bool(each) for each in held] == [True, False, False, False]
+        assert held_by_each(client) == [STANDARD_SKU, BASIC_SKU, BASIC_SKU, BASIC_SKU]
+
+    def test_a_share_of_the_people_is_left_behind_and_microsoft_does_not_say_so(self, client):
+        client.fault("users_left_behind", share=0.5)
+        client.transition()
+        client.clock.sleep(3)
+
+        assert events(client)[-1] == ("LicenseReassignment", "Completed")
+        assert held_by_each(client) == [STANDARD_SKU, STANDARD_SKU, BASIC_SKU, BASIC_SKU]
+        units = {
+            each["productSku"]["id"]: (each["activeUnits"], each["consumedUnits"])
+            for each in client.get(f"/v1/customers/{CUSTOMER}/subscribedskus").items
+        }
+        assert units == {STANDARD_SKU: (10, 2), BASIC_SKU: (0, 2)}
+
+    def test_licences_follow_later_than_microsoft_says(self, client):
+        client.fault("licenses_lag", seconds=10)
+        client.transition()
+        client.clock.sleep(3)
+
+        assert events(client)[-1] == ("LicenseReassignment", "Completed")
+        assert set(held_by_each(client)) == {BASIC_SKU}
+        client.clock.sleep(10)
+        assert set(held_by_each(client)) == {STANDARD_SKU}
 
     def test_it_never_finishes(self, client):
         client.fault("never_finishes")
@@ -348,3 +366,9 @@ def test_several_faults_hit_one_request(start):
 
     assert client.get("/v1/customers").status == 503
     assert (client.clock.now() - before).total_seconds() == 5
+
+
+def held_by_each(client):
+    users = client.get(f"/v1/customers/{CUSTOMER}/users").items
+    found = [client.get(f"/v1/customers/{CUSTOMER}/users/{user['id']}/licenses").items for user in users]
+    return [licenses[0]["productSku"]["id"] for licenses in found]
