@@ -9,8 +9,8 @@ from gateway.engine.context import EngineContext, Work
 from gateway.engine.generation import LATER, Generation, History
 from gateway.engine.legacy import Legacy
 from gateway.engine.new_commerce import NewCommerce
+from gateway.engine.noting import first_step_after_checking
 from gateway.engine.outcome import Outcome, again, fail, move_on
-from gateway.models import UpgradeStep
 from gateway.partner_center import (
     MicrosoftSubscription,
     SubscriptionStatus,
@@ -28,6 +28,8 @@ _OF_THE_REQUEST = (
     "source_microsoft_subscription_id",
     "source_offer_id",
     "source_sku_id",
+    "license_check",
+    "other_seats",
     "target_offer_id",
     "transition_type",
     "quantity",
@@ -98,12 +100,11 @@ def _check_microsoft(
     if isinstance(choice, Outcome):
         return choice
     return move_on(
-        UpgradeStep.SUBMITTING,
+        first_step_after_checking(work),
         "checked",
         f"{found.quantity} seats of {found.offer_id}, to {choice.offer_id} ({choice.transition_type})",
         source_microsoft_subscription_id=found.id,
         source_offer_id=found.offer_id,
-        source_sku_id=_held_license(work, found),
         target_offer_id=choice.offer_id,
         transition_type=choice.transition_type,
         quantity=found.quantity,
@@ -156,10 +157,3 @@ def _compare(found: MicrosoftSubscription, source_offer_id: str, target_offer_id
             "Import the catalog, or correct the subscription at Microsoft, then schedule the upgrade again",
         )
     return None
-
-
-def _held_license(work: Work, found: MicrosoftSubscription) -> str | None:
-    """The id that the users' license has in the directory, to see later whether it was taken from them."""
-    if not work.microsoft.supports_users:
-        return None
-    return work.microsoft.get_provisioning_status(work.upgrade.microsoft_tenant_id, found.id).sku_id

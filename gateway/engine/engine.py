@@ -23,6 +23,7 @@ from gateway.engine.context import EngineContext, Step
 from gateway.engine.doorbell import Doorbell
 from gateway.engine.housekeeping import clean_up, move_log
 from gateway.engine.listening import Listening
+from gateway.engine.mover import LicenseMover
 from gateway.engine.steps import advance
 from gateway.models import Upgrade, UpgradeStep
 from gateway.settings import GatewaySettings
@@ -85,6 +86,7 @@ class Engine:
             on_left_over=self._on_left_over,
         )
         self._claims = Claims(database, owner, self._context.lease, clock)
+        self._mover = LicenseMover(self._context)
         self._agenda = Agenda()
         self._bell = _bell_of(database, owner)
         self._look_wanted = threading.Event()
@@ -110,6 +112,7 @@ class Engine:
             self._scheduler.start()
         self._dispatcher = threading.Thread(target=self._dispatch, name="engine-dispatcher", daemon=True)
         self._dispatcher.start()
+        self._mover.start()
         log.info("Engine started: limit=%s taken_over=%s", self._limit, freed)
 
     def _take_over(self) -> int:
@@ -125,6 +128,7 @@ class Engine:
         self._context.stopping.set()
         self._agenda.close()
         self._signal.set()
+        self._mover.wake()
 
     def hand_over(self, timeout: float) -> bool:
         """Give every lease back, so that another worker goes on at once.
@@ -139,6 +143,7 @@ class Engine:
         if self._dispatcher is not None:
             self._dispatcher.join(timeout)
         is_idle = self._agenda.wait_until_idle(max(0.0, deadline - monotonic()))
+        is_idle = self._mover.wait(max(0.0, deadline - monotonic())) and is_idle
         busy = self._agenda.busy()
         try:
             released = self._claims.release(set(self._claims.due_times()) - busy)
@@ -154,6 +159,7 @@ class Engine:
         self._look()
         if self._database.is_sqlite:  # On PostgreSQL the transaction itself says so, see `announce`.
             self._bell.ring()
+        self._mover.wake()
 
     def status(self) -> dict[str, object]:
         """Figures for health and metrics; `running` and `pending` count the whole gateway's upgrades."""

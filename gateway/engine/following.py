@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.engine.checking import generation_of
 from gateway.engine.context import EngineContext, Work
-from gateway.engine.generation import warn
-from gateway.engine.new_commerce import MOVE_BY_HAND
 from gateway.engine.outcome import Outcome, again
 from gateway.engine.pace import poll_pause
-from gateway.models import Upgrade, UpgradeStatus
+from gateway.engine.verifying import verify_licenses
+from gateway.models import Upgrade
 from gateway.partner_center import same_offer
 
 
@@ -31,43 +29,18 @@ def verify(work: Work, ctx: EngineContext) -> Outcome:
     if not same_offer(found.offer_id, upgrade.target_offer_id or ""):
         return again(_poll_pause(work, ctx), f"Microsoft still shows offer {found.offer_id}")
     upgrade.quantity = found.quantity or upgrade.quantity
-    if upgrade.reason_code is None:
-        left_behind = _users_left_behind(work)
-        if left_behind:
-            reason = f"{left_behind} users still have the old license without a seat for it"
-            return _finished(upgrade, warn(reason, MOVE_BY_HAND))
-    return _finished(upgrade, {})
+    licenses = verify_licenses(work, ctx, _poll_pause(work, ctx))
+    return licenses if licenses.finish is None else _finished(upgrade, licenses)
 
 
-def _users_left_behind(work: Work) -> int:
-    """How many hold the old license although its seats are gone; 0 where users cannot be seen."""
-    old = work.upgrade.source_sku_id
-    if old is None or not work.microsoft.supports_users:
-        return 0
-    skus = work.microsoft.list_subscribed_skus(work.upgrade.microsoft_tenant_id)
-    sku = next((s for s in skus if s.sku_id.casefold() == old.casefold()), None)
-    return max(0, sku.consumed_units - sku.active_units) if sku else 0
-
-
-def _finished(upgrade: Upgrade, warning: Mapping[str, str]) -> Outcome:
-    """The end; a warning that waiting left in the row counts as well."""
-    outcome = Outcome(
-        event="completed",
-        detail=f"{upgrade.quantity} seats of {upgrade.target_offer_id}",
-        finish=UpgradeStatus.COMPLETED,
-        changes={"quantity": upgrade.quantity},
-    )
-    reason = warning.get("reason", upgrade.reason)
-    if reason is None:
-        return outcome
+def _finished(upgrade: Upgrade, licenses: Outcome) -> Outcome:
+    """The end, with what is to be said of the seats and of the users' licenses."""
+    seats = f"{upgrade.quantity} seats of {upgrade.target_offer_id}"
     return replace(
-        outcome,
-        event="completed_with_warnings",
-        detail=reason,
-        finish=UpgradeStatus.COMPLETED_WITH_WARNINGS,
-        reason_code=warning.get("reason_code", upgrade.reason_code),
-        reason=reason,
-        remedy=warning.get("remedy", upgrade.remedy),
+        licenses,
+        event=licenses.finish.value if licenses.finish else None,
+        detail=f"{seats}; {licenses.detail}" if licenses.detail else seats,
+        changes={"quantity": upgrade.quantity, **licenses.changes},
     )
 
 

@@ -11,6 +11,7 @@ from gateway.engine.checking import check_upgrade
 from gateway.engine.context import EngineContext, Work
 from gateway.engine.following import verify, wait
 from gateway.engine.ledger import LeaseLostError
+from gateway.engine.noting import note_licenses
 from gateway.engine.outcome import Outcome, again, refused
 from gateway.engine.pace import jittered, retry_pause, spread
 from gateway.engine.pauses import SIGN_IN_PAUSE
@@ -31,6 +32,7 @@ DATABASE_PAUSE = 2.0
 
 STEPS: dict[UpgradeStep, Callable[[Work, EngineContext], Outcome]] = {
     UpgradeStep.CHECKING: check_upgrade,
+    UpgradeStep.NOTING_LICENSES: note_licenses,
     UpgradeStep.SUBMITTING: submit,
     UpgradeStep.WAITING: wait,
     UpgradeStep.VERIFYING: verify,

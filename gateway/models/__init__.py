@@ -22,7 +22,16 @@ from gateway.models.subscription import (
     SubscriptionResource,
     SubscriptionStatus,
 )
-from gateway.models.upgrade import LIVE, Upgrade, UpgradeBatch, UpgradeEvent, UpgradeStatus, UpgradeStep
+from gateway.models.upgrade import (
+    LIVE,
+    LicenseCheck,
+    Upgrade,
+    UpgradeBatch,
+    UpgradeEvent,
+    UpgradeStatus,
+    UpgradeStep,
+)
+from gateway.models.user_license import LicenseMove, MoveResult, UserLicense, UserLicenseState
 
 __all__ = [
     "LIVE",
@@ -35,6 +44,9 @@ __all__ = [
     "ApplicationInstance",
     "AuditEntry",
     "IdempotencyKey",
+    "LicenseCheck",
+    "LicenseMove",
+    "MoveResult",
     "OfferPath",
     "PlanKind",
     "PlanResource",
@@ -54,6 +66,8 @@ __all__ = [
     "UpgradeStatus",
     "UpgradeStep",
     "User",
+    "UserLicense",
+    "UserLicenseState",
     "UserSession",
     "words_of",
 ]

@@ -32,9 +32,21 @@ class UpgradeStep(enum.Enum):
     """How far an upgrade in progress has come."""
 
     CHECKING = "checking"
+    NOTING_LICENSES = "noting_licenses"
     SUBMITTING = "submitting"
     WAITING = "waiting"
     VERIFYING = "verifying"
+
+
+class LicenseCheck(enum.Enum):
+    """How an upgrade looks whether the users' licenses have moved."""
+
+    PEOPLE = "people"
+    """Everybody who held the old license was written down, and is looked at afterwards."""
+    COUNTS = "counts"
+    """The users are too many for that; only how many licenses are in use is compared."""
+    FAILED = "failed"
+    """Microsoft did not let the users be read."""
 
 
 class UpgradeBatch(Base):
@@ -130,6 +142,14 @@ class Upgrade(Base):
     source_microsoft_subscription_id: Mapped[str | None] = mapped_column(String(64))
     source_sku_id: Mapped[str | None] = mapped_column(String(64))
     """The license that users held before, by its id in the customer's directory."""
+    target_sku_id: Mapped[str | None] = mapped_column(String(64))
+    """The license that they are to have, by the same kind of id; known when the upgrade is done."""
+    license_check: Mapped[LicenseCheck | None]
+    """Decided before the request leaves; None where the gateway signs in without a user (app-only)."""
+    other_seats: Mapped[int | None]
+    """Seats of the old license that the customer keeps, since another subscription has them."""
+    licenses_awaited_until: Mapped[datetime | None]
+    """Until when Microsoft is given time to move the licenses."""
     target_offer_id: Mapped[str | None] = mapped_column(String(100))
     quantity: Mapped[int | None]
     transition_type: Mapped[str | None] = mapped_column(String(50))

@@ -42,6 +42,7 @@ class AuditAction(enum.StrEnum):
     CATALOG_IMPORTED = "catalog_imported"
     UPGRADES_SCHEDULED = "upgrades_scheduled"
     UPGRADES_CANCELED = "upgrades_canceled"
+    LICENSES_MOVED = "licenses_moved"
     CONNECTION_TESTED = "connection_tested"
     SETTINGS_CHANGED = "settings_changed"
     POOL_RECYCLED = "pool_recycled"

@@ -133,6 +133,12 @@ class NotEligibleError(GatewayError):
         super().__init__(f"subscription {ids} cannot be upgraded; nothing was scheduled")
 
 
+class NoLicensesToMoveError(GatewayError):
+    """Nobody was left behind by the upgrade, or it is not the newest one of its subscription any more."""
+
+    code = "no_licenses_to_move"
+
+
 def _listed(ids: Sequence[str | int]) -> str:
     named = ", ".join(str(one) for one in ids[:NAMED_IDS])
     return named if len(ids) <= NAMED_IDS else f"{named} and {len(ids) - NAMED_IDS} more"

@@ -49,6 +49,20 @@ class AppSettings(Settings):
             "before the upgrade ends as failed with the code outcome_unknown; it is never sent again."
         ),
     )
+    license_check_max_users: Annotated[int, WholeNumber(0, 100_000)] = Field(
+        default=1000,
+        description=(
+            "Of how many users the licenses are read for one upgrade at most, to see one by one whether they "
+            "moved; with more users, and with 0, only the numbers of licenses are compared."
+        ),
+    )
+    license_patience_minutes: Annotated[float, Number(0, 1440)] = Field(
+        default=15.0,
+        description=(
+            "How long Microsoft is given to move the licenses of the users after it has reported an upgrade "
+            "done, before the upgrade ends as completed with warnings."
+        ),
+    )
     eligibility_help_url: Annotated[str, LinkURL()] = Field(
         default="",
         description="Article that panels link to for subscriptions that cannot be upgraded; empty for none.",

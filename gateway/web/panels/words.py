@@ -79,6 +79,7 @@ AUDIT_ACTIONS = {
     AuditAction.RESELLER_SUBSCRIBED: "Reseller subscribed",
     AuditAction.UPGRADES_SCHEDULED: "Upgrades scheduled",
     AuditAction.UPGRADES_CANCELED: "Upgrades canceled",
+    AuditAction.LICENSES_MOVED: "Licenses moved",
     AuditAction.CONNECTION_TESTED: "Connection tested",
     AuditAction.SETTINGS_CHANGED: "Settings changed",
     AuditAction.POOL_RECYCLED: "Application pool recycled",

@@ -22,6 +22,7 @@ SUBSCRIPTIONS = [
     subscription("one"),
     subscription("two"),
     subscription("three", customer_id="customer-one"),
+    subscription("team", basic=12),
     subscription("old", plan_id=LEGACY_BASIC),
     subscription("older", plan_id=LEGACY_BASIC),
     subscription("other", plan_id=LEGACY_STANDARD, customer_id="customer-older"),

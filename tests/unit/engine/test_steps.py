@@ -19,10 +19,10 @@ from gateway.simulator import Simulator
 from tests.catalogs import BASIC, LEGACY_STANDARD, PREMIUM, STANDARD, microsoft_id_of, tenant_of
 from tests.unit.engine.conftest import LATENCY
 
-AFTER_THE_INTENT = ("after", 2)
+AFTER_THE_INTENT = ("after", 3)
 """Nobody can know that the worker died before the request left."""
 
-NEW = ["started", "checked", "submitting", "accepted", "converted", "completed"]
+NEW = ["started", "checked", "licenses_noted", "submitting", "accepted", "converted", "completed"]
 
 
 class TestAnUpgradeThatGoesWell:
@@ -160,7 +160,7 @@ class TestAWorkerThatDies:
     """Whatever the last commit was, the next worker goes on from there, and nothing is bought twice."""
 
     @pytest.mark.parametrize("moment", ["before", "after"])
-    @pytest.mark.parametrize("commit", range(1, 7))
+    @pytest.mark.parametrize("commit", range(1, 8))
     @pytest.mark.parametrize(
         ("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)], ids=["new", "legacy"]
     )
@@ -201,7 +201,7 @@ class TestADatabaseThatGoesAway:
     """A full disk, a lost connection: this worker goes on when the database is back."""
 
     @pytest.mark.parametrize("moment", ["before", "after"])
-    @pytest.mark.parametrize("commit", range(1, 7))
+    @pytest.mark.parametrize("commit", range(1, 8))
     @pytest.mark.parametrize(
         ("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)], ids=["new", "legacy"]
     )
