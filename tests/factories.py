@@ -41,6 +41,8 @@ from gateway.models import (
     UpgradeBatch,
     UpgradeEvent,
     User,
+    UserLicense,
+    UserLicenseState,
 )
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -219,6 +221,19 @@ class Factories:
     def upgrade_event(self, upgrade: Upgrade | None = None, **columns: Any) -> UpgradeEvent:
         upgrade = upgrade or self.upgrade()
         return self._add(UpgradeEvent(upgrade_id=upgrade.id, **({"name": "scheduled", "at": NOW} | columns)))
+
+    def user_license(self, upgrade: Upgrade, **columns: Any) -> UserLicense:
+        """Somebody whom the upgrade left behind."""
+        user_id = guid(next_id("user"))
+        values = {
+            "user_id": user_id,
+            "user_principal_name": f"{user_id}@customer.example",
+            "state": UserLicenseState.LEFT_BEHIND,
+            "holds_old": True,
+            "holds_new": False,
+            "changed_at": NOW,
+        }
+        return self._add(UserLicense(upgrade_id=upgrade.id, **(values | columns)))
 
     def offer_path(self, offer_id: str, targets: Sequence[str], **columns: Any) -> OfferPath:
         """What Microsoft said that `offer_id` can be upgraded to."""

@@ -65,6 +65,11 @@ class InstanceSettings(Settings):
     def is_simulated(self) -> bool:
         return self.simulated
 
+    @property
+    def signs_in_as_user(self) -> bool:
+        """App+User, as all calls about users and their licenses need it."""
+        return self.simulated or bool(self.refresh_token.get_secret_value())
+
     def at_simulator(self, url: str) -> InstanceSettings:
         """A copy that talks to the simulator at this URL; credentials it lacks are the demonstration ones."""
         missing = {name: value for name, value in DEMONSTRATION.items() if not getattr(self, name)}

@@ -26,6 +26,7 @@ from gateway.web.api.schemas_upgrade import (
     UpgradeCounts,
     UpgradeEvent,
     UpgradeWithEvents,
+    UserLicense,
 )
 
 
@@ -94,6 +95,19 @@ def present_refresh(result: Refresh) -> RefreshAnswer:
     return RefreshAnswer(refreshed=result.refreshed, not_refreshed=not_refreshed, others=result.others)
 
 
+def present_user_license(user: models.UserLicense) -> UserLicense:
+    return UserLicense(
+        user_id=user.user_id,
+        user_principal_name=user.user_principal_name,
+        state=user.state,
+        holds_old=user.holds_old,
+        holds_new=user.holds_new,
+        result=user.result,
+        detail=user.detail,
+        changed_at=user.changed_at,
+    )
+
+
 def _members(upgrade: models.Upgrade) -> dict[str, Any]:
     return {
         "id": upgrade.id,
@@ -107,6 +121,7 @@ def _members(upgrade: models.Upgrade) -> dict[str, Any]:
         "attempts": upgrade.attempts,
         "due_at": upgrade.due_at,
         "waiting_for": upgrade.waiting_for,
+        "license_check": upgrade.license_check,
         "reason_code": upgrade.reason_code,
         "reason": upgrade.reason,
         "remedy": upgrade.remedy,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from gateway.models import UpgradeStatus, UpgradeStep
+from gateway.models import LicenseCheck, MoveResult, UpgradeStatus, UpgradeStep, UserLicenseState
 from gateway.web.api.kinds import APIModel, Cursor, PageQuery, RowId, TextId, Timestamp
 from gateway.web.api.schemas_problem import Violation
 
@@ -92,6 +92,13 @@ class Upgrade(APIModel):
     attempts: int = Field(description="Tries of the present step that failed")
     due_at: Timestamp | None = Field(description="When it is looked at next")
     waiting_for: str | None = Field(description="Why nothing happens until then")
+    license_check: LicenseCheck | None = Field(
+        description=(
+            "How it is verified whether the users' licenses move: people one by one, only their counts, or "
+            "not (failed) since users could not be read; null before that is decided, and where the "
+            "application instance has no refreshToken (app-only)"
+        )
+    )
     reason_code: str | None = Field(description="Why it failed or ended with warnings; stable")
     reason: str | None
     remedy: str | None = Field(description="What to do about it")
@@ -150,6 +157,33 @@ class CancelAnswer(APIModel):
     canceled: list[RowId]
     not_canceled: list[NotCanceled]
     finished: int = Field(description="How many had ended before; of a batch those are not listed")
+
+
+class UserLicense(APIModel):
+    """A user who held the old license when the upgrade began."""
+
+    user_id: str = Field(description="In the customer's directory")
+    user_principal_name: str
+    state: UserLicenseState
+    holds_old: bool | None = Field(
+        description="Whether the user had the old license when that was looked at last; null before"
+    )
+    holds_new: bool | None
+    result: MoveResult | None = Field(description="Of the newest attempt to move the license of this user")
+    detail: str | None = Field(description="What Microsoft said to that")
+    changed_at: Timestamp
+
+
+class UserLicenseList(APIModel):
+    items: list[UserLicense]
+    next: Cursor
+
+
+class MoveLicensesAnswer(APIModel):
+    """Whose licenses are moved now."""
+
+    upgrade_id: RowId
+    users: int = Field(description="How many users' licenses are to be moved")
 
 
 class NotRefreshed(APIModel):

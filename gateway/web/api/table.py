@@ -21,6 +21,7 @@ from gateway.web.api.schemas_catalog import (
 )
 from gateway.web.api.schemas_upgrade import (
     CancelAnswer,
+    MoveLicensesAnswer,
     RefreshAnswer,
     ScheduledBatch,
     UpgradeBatchList,
@@ -30,6 +31,7 @@ from gateway.web.api.schemas_upgrade import (
     UpgradeQuery,
     UpgradeSelection,
     UpgradeWithEvents,
+    UserLicenseList,
 )
 from gateway.web.security import Permission
 
@@ -221,6 +223,42 @@ UPGRADE_CALLS = (
         summary="Show an upgrade with its events",
         answers={HTTPStatus.OK: UpgradeWithEvents},
         errors=NOT_FOUND,
+    ),
+    Call(
+        name="listUserLicenses",
+        method="GET",
+        path="/upgrades/{upgrade_id}/user-licenses",
+        view=upgrade_views.list_user_licenses,
+        permission=Permission.UPGRADE_READ,
+        tag="Upgrades",
+        summary="List the users of an upgrade and their licenses",
+        description=(
+            "Who held the old license when the upgrade began, and who has the new one in place of it; by id "
+            "of the user. Empty where licenses are not verified person by person, see `license_check`."
+        ),
+        query=PageQuery,
+        answers={HTTPStatus.OK: UserLicenseList},
+        errors=NOT_FOUND,
+    ),
+    Call(
+        name="moveLicenses",
+        method="POST",
+        path="/upgrades/{upgrade_id}/move-licenses",
+        view=upgrade_views.move_licenses,
+        permission=Permission.UPGRADE_CREATE,
+        tag="Upgrades",
+        summary="Move the licenses that an upgrade left behind",
+        description=(
+            "Gives exactly the users who are `left_behind` the new license in place of the old one; their "
+            "other licenses, and services that are switched off, stay as they are. It is done after the "
+            "answer: follow it in the list of the users, where each has a `result` in the end. The upgrade "
+            "is `completed` then, unless some could not be moved. Asking twice moves nothing twice; 422 with "
+            "code `no_licenses_to_move` says that nobody was left behind, or that a newer upgrade of the "
+            "subscription has come after this one."
+        ),
+        answers={HTTPStatus.ACCEPTED: MoveLicensesAnswer},
+        descriptions={HTTPStatus.ACCEPTED: "The licenses are being moved; `Location` is where to follow it"},
+        errors=(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
     ),
 )
 

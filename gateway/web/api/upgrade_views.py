@@ -10,6 +10,7 @@ from pyramid.request import Request
 from gateway.errors import GatewayError
 from gateway.services.cancellation import UpgradeCancellation
 from gateway.services.errors import NotEligibleError, UpgradeBatchNotFoundError, UpgradeNotFoundError
+from gateway.services.license_moves import LicenseMoves
 from gateway.services.refresh import StatusRefresh
 from gateway.services.scheduling import Assessment, UpgradeScheduling
 from gateway.services.upgrade_queries import UpgradeQueries
@@ -27,13 +28,16 @@ from gateway.web.api.presenting_upgrades import (
     present_scheduled,
     present_upgrade,
     present_upgrade_with_events,
+    present_user_license,
 )
 from gateway.web.api.schemas_upgrade import (
+    MoveLicensesAnswer,
     UpgradeBatchList,
     UpgradeBatchRequest,
     UpgradeList,
     UpgradeQuery,
     UpgradeSelection,
+    UserLicenseList,
 )
 from gateway.web.problems import problem_body
 from gateway.web.registry import DATABASE
@@ -106,11 +110,31 @@ def list_upgrades(request: Request, asked: UpgradeQuery) -> Answer:
 
 
 def get_upgrade(request: Request, _asked: None) -> Answer:
+    queries = UpgradeQueries(request.db, request.caller)
+    return answer(present_upgrade_with_events(queries.get(_upgrade_id(request))))
+
+
+def list_user_licenses(request: Request, asked: PageQuery) -> Answer:
+    moves = LicenseMoves(request.db, request.caller)
+    page = moves.list(_upgrade_id(request), cursor=asked.cursor, limit=asked.limit)
+    users = [present_user_license(each) for each in page.items]
+    return answer(UserLicenseList(items=users, next=page.next_cursor))
+
+
+def move_licenses(request: Request, _asked: None) -> Answer:
+    upgrade_id = _upgrade_id(request)
+    users = LicenseMoves(request.db, request.caller).request(upgrade_id, request.now)
+    request.wake_engine_after_commit()
+    location = f"{PREFIX}/upgrades/{upgrade_id}/user-licenses"
+    return answer(MoveLicensesAnswer(upgrade_id=upgrade_id, users=users), HTTPStatus.ACCEPTED, location)
+
+
+def _upgrade_id(request: Request) -> int:
+    """:raises UpgradeNotFoundError: if the address cannot mean one"""
     try:
-        upgrade_id = read_row_id(request.matchdict["upgrade_id"])
+        return read_row_id(request.matchdict["upgrade_id"])
     except ValueError:
         raise UpgradeNotFoundError([request.matchdict["upgrade_id"]]) from None
-    return answer(present_upgrade_with_events(UpgradeQueries(request.db, request.caller).get(upgrade_id)))
 
 
 def cancel_upgrades(request: Request, asked: UpgradeSelection) -> Answer:

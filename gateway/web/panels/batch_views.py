@@ -22,13 +22,20 @@ from gateway.services.refresh import StatusRefresh
 from gateway.services.sorting import Order
 from gateway.services.upgrade_queries import BatchProgress, BatchSort, UpgradeQueries, UpgradeSort
 from gateway.web.panels.csv_files import csv_line, csv_response
+from gateway.web.panels.licenses import licenses_of
 from gateway.web.panels.live import changed_rows, live_response, shown_rows, version_of
 from gateway.web.panels.navigating import engine_figures
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.plan_views import describe_cancellation
 from gateway.web.panels.rendering import Message, page, part, see_other
 from gateway.web.panels.sorting import asked_sort, heads
-from gateway.web.panels.words import UPGRADE_STATUSES, counted
+from gateway.web.panels.words import (
+    MOVE_RESULTS,
+    UPGRADE_STATUSES,
+    USER_LICENSE_BADGES,
+    USER_LICENSE_STATES,
+    counted,
+)
 from gateway.web.registry import CLIENTS, DATABASE
 from gateway.web.security import Permission
 
@@ -150,9 +157,7 @@ def refresh_statuses(request: Request) -> Response:
 
 def show_upgrade(request: Request) -> Response:
     places = Places(request)
-    upgrade = UpgradeQueries(request.db, request.caller).get(
-        _row_id(request, "upgrade_id", UpgradeNotFoundError)
-    )
+    upgrade = UpgradeQueries(request.db, request.caller).get(upgrade_id_of(request))
     here = Crumb(f"Upgrade {upgrade.id}", places.url("upgrade", upgrade_id=upgrade.id))
     sees_batch = request.caller.sees(upgrade.batch.account_id)
     trail = places.batch_trail(upgrade.batch_id) if sees_batch else places.batches_trail()
@@ -165,6 +170,10 @@ def show_upgrade(request: Request) -> Response:
         seconds=_seconds(upgrade),
         successor=UpgradeQueries(request.db, request.caller).successors([upgrade.id]).get(upgrade.id),
         pauses=_pauses(upgrade),
+        licenses=licenses_of(request, upgrade),
+        license_states=USER_LICENSE_STATES,
+        state_badges=USER_LICENSE_BADGES,
+        move_results=MOVE_RESULTS,
     )
 
 
@@ -267,6 +276,11 @@ def _sort_query(request: Request, sorts: type[Enum], default: str) -> list[tuple
 def batch_id_of(request: Request) -> int:
     """:raises UpgradeBatchNotFoundError: if the address cannot mean one"""
     return _row_id(request, "batch_id", UpgradeBatchNotFoundError)
+
+
+def upgrade_id_of(request: Request) -> int:
+    """:raises UpgradeNotFoundError: if the address cannot mean one"""
+    return _row_id(request, "upgrade_id", UpgradeNotFoundError)
 
 
 def selected_upgrades(request: Request) -> list[int]:

@@ -15,6 +15,7 @@ from gateway.web.panels import (
     batch_views,
     connection_views,
     enrolment_views,
+    license_views,
     navigating,
     plan_form_views,
     plan_views,
@@ -100,6 +101,13 @@ def _of_batch(area: str) -> tuple[Row, ...]:
         ("batch_retry", f"{batch}/schedule-again", retry_views.show_retry, "GET", Permission.UPGRADE_CREATE),
         ("batch_again", f"{batch}/scheduled-again", retry_views.retry, "POST", Permission.UPGRADE_CREATE),
         ("upgrade", f"/{area}/upgrades/{{upgrade_id}}", batch_views.show_upgrade, "GET", read),
+        (
+            "upgrade_move",
+            f"/{area}/upgrades/{{upgrade_id}}/move-licenses",
+            license_views.move_licenses,
+            "POST",
+            Permission.UPGRADE_CREATE,
+        ),
     )
 
 

@@ -29,6 +29,7 @@ from gateway.services.prices import PriceChange, compare_prices
 from gateway.services.scheduling import MOST_SUBSCRIPTIONS, Assessment, Scheduled, UpgradeScheduling
 from gateway.services.subscription_queries import SubscriptionQueries, SubscriptionRow
 from gateway.web.api.catalog_views import upgrade_paths
+from gateway.web.panels.licenses import note_before
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.rendering import Message, page, see_other
 from gateway.web.panels.selecting import Chosen, chosen, find_plan
@@ -127,6 +128,7 @@ def show_preview(request: Request) -> Response:
         number=number,
         pages=pages,
         only_eligible=bool(request.GET.get("only_eligible")) and bool(preview.assessment.eligible),
+        license_note=note_before(request, target.service_template.application_instance.name),
         help_url=request.registry[SETTINGS].app.eligibility_help_url,
     )
 

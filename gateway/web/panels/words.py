@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from gateway.engine import Outcome
-from gateway.models import PlanKind, ResourceKind, Role, SubscriptionStatus, UpgradeStatus
+from gateway.models import (
+    MoveResult,
+    PlanKind,
+    ResourceKind,
+    Role,
+    SubscriptionStatus,
+    UpgradeStatus,
+    UserLicenseState,
+)
 from gateway.services.audit import AuditAction
 from gateway.services.eligibility import ViolationCode
 
@@ -52,6 +60,31 @@ REASONS = {
 }
 
 ROLES = {Role.ADMINISTRATOR: "Administrator", Role.OPERATOR: "Operator", Role.READ_ONLY: "Read-only"}
+
+USER_LICENSE_STATES = {
+    UserLicenseState.LEFT_BEHIND: "Left behind",
+    UserLicenseState.MOVING: "Being moved",
+    UserLicenseState.NOTED: "Not moved yet",
+    UserLicenseState.MOVED: "Moved",
+    UserLicenseState.KEPT: "Keeps the old one",
+    UserLicenseState.GONE: "Deleted",
+}
+USER_LICENSE_BADGES = {
+    UserLicenseState.LEFT_BEHIND: "completed_with_warnings",
+    UserLicenseState.MOVING: "in_progress",
+    UserLicenseState.NOTED: "pending",
+    UserLicenseState.MOVED: "completed",
+    UserLicenseState.KEPT: "plain",
+    UserLicenseState.GONE: "canceled",
+}
+"""The state of an upgrade that looks the same."""
+MOVE_RESULTS = {
+    MoveResult.MOVED: "Moved",
+    MoveResult.ALREADY_MOVED: "Had been moved before",
+    MoveResult.NO_SEATS: "Not moved: no license is free",
+    MoveResult.FAILED: "Not moved",
+    MoveResult.GONE: "Not found at Microsoft",
+}
 
 AUDIT_ACTIONS = {
     AuditAction.SIGNED_IN: "Signed in",

@@ -16,7 +16,6 @@ from gateway.models import (
     LicenseMove,
     MoveResult,
     Role,
-    Upgrade,
     UpgradeStatus,
     UserLicense,
     UserLicenseState,
@@ -293,7 +292,7 @@ class TestMoveLicenses:
         request(world, left_behind)
         slow = LicenseMover(world.context("node:slow"))
         quick = LicenseMover(world.context("node:quick"))
-        upgrade_id = slow._queue.take()
+        upgrade_id = slow._queue.take() or 0
         world.clock.sleep(31)
         run(world, quick)
         written = people(world, left_behind)
@@ -360,7 +359,7 @@ def move(world, upgrade, ctx=None):
     run(world, LicenseMover(ctx or world.context()))
 
 
-def people(world, upgrade: Upgrade) -> list[UserLicense]:
+def people(world, upgrade):
     with world.database.read() as db:
         query = select(UserLicense).where(UserLicense.upgrade_id == upgrade.id)
         return list(db.scalars(query.order_by(UserLicense.user_principal_name)))

@@ -35,6 +35,8 @@ TABLE = {
     "cancelUpgrades": ("/upgrades/cancel", {"batch_id": "{batch}"}, (200, 200, 404, 404, 403, 401, 401)),
     "refreshUpgrades": ("/upgrades/refresh", {"upgrade_ids": ["{upgrade}"]}, READ),
     "getUpgrade": ("/upgrades/{upgrade}", None, READ),
+    "listUserLicenses": ("/upgrades/{upgrade}/user-licenses", None, READ),
+    "moveLicenses": ("/upgrades/{left_behind}/move-licenses", None, (202, 202, 404, 404, 403, 401, 401)),
 }
 """The call's path and body, and the status for each of the callers."""
 
@@ -142,6 +144,10 @@ def names(db, factories, world):
     batch = factories.batch(target)
     upgrade = factories.upgrade(world.subscriptions["reseller"], target, batch, status=UpgradeStatus.PENDING)
     other = factories.subscription(plan)
+    left_behind = factories.upgrade(
+        factories.subscription(plan), target, batch, status=UpgradeStatus.COMPLETED_WITH_WARNINGS
+    )
+    factories.user_license(left_behind)
     db.commit()
     return {
         "plan": plan.id,
@@ -150,6 +156,7 @@ def names(db, factories, world):
         "other": other.id,
         "batch": str(batch.id),
         "upgrade": str(upgrade.id),
+        "left_behind": str(left_behind.id),
     }
 
 

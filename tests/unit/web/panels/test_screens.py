@@ -77,6 +77,7 @@ SHARED = {
     "GET batch_retry": STEP,
     "POST batch_again": CHANGE,
     "GET upgrade": READ,
+    "POST upgrade_move": CHANGE,
 }
 ONLY_PROVIDER |= {
     "POST provider.instance_test": PROVIDER,
