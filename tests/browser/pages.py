@@ -271,6 +271,7 @@ PAGES: dict[str, tuple[Shown, ...]] = {
         Shown("upgrade-failed", "/provider/upgrades/{failed}"),
         Shown("upgrade-in-progress", "/provider/upgrades/{in_progress}"),
         Shown("upgrade-completed", "/provider/upgrades/{completed_with_warnings}"),
+        Shown("upgrade-looked-at", "/provider/upgrades/{completed_with_warnings}", "auditor"),
         Shown("upgrade-pending", "/provider/upgrades/{pending}"),
     ),
     "provider.audit": (

@@ -23,6 +23,8 @@ from gateway.db import Database
 from gateway.engine import PartnerCenterClients
 from gateway.models import (
     Account,
+    LicenseCheck,
+    MoveResult,
     ResourceType,
     Role,
     ServicePlan,
@@ -31,6 +33,7 @@ from gateway.models import (
     UpgradeStatus,
     UpgradeStep,
     User,
+    UserLicenseState,
 )
 from gateway.services.audit import Audit, AuditAction
 from gateway.services.caller import Actor
@@ -64,6 +67,13 @@ PREFIXES = {1: "ended_", 2: "", 3: "reseller_"}
 
 IN_PROGRESS, PENDING = UpgradeStatus.IN_PROGRESS, UpgradeStatus.PENDING
 THROTTLED = "Partner Center asks for a pause until 09:02:30 UTC"
+LEFT_BEHIND = (
+    "ada.adler@northern-lights.example",
+    "bartholomew.van-den-bergh-montgomery.external-consultant@subsidiary-in-rotterdam.example",
+    "chen.costa@northern-lights.example",
+)
+MOVED = ("dana.duarte@northern-lights.example", "emil.eriksen@northern-lights.example")
+NO_SEATS = "60012: Out of licences (MS-RequestId 5a1f0000-0000-4000-8000-000000000099)"
 BUSY = "another upgrade of the same customer is in progress"
 
 
@@ -222,8 +232,9 @@ def _live_batch(db: Session, factories: Factories, source: str, target_id: str, 
             start,
             61,
             reason_code="licenses_not_moved",
-            reason="3 users still hold the old license",
-            remedy="Assign the new license to them in the customer's directory",
+            license_check=LicenseCheck.PEOPLE,
+            reason=f"3 of 5 users do not have the new license in place of the old: {', '.join(LEFT_BEHIND)}",
+            remedy="Move Licenses on the page of the upgrade gives them the new license",
         ),
         _ended(
             UpgradeStatus.FAILED,
@@ -244,6 +255,18 @@ def _live_batch(db: Session, factories: Factories, source: str, target_id: str, 
         upgrade = factories.upgrade(subscription, target, batch, **({"scheduled_at": start} | state))
         _identify(db, upgrade)
         _tell(factories, upgrade)
+        if upgrade.license_check is not None:
+            _add_people(factories, upgrade)
+
+
+def _add_people(factories: Factories, upgrade: Upgrade) -> None:
+    """Three left behind, one of whom could not be moved, and two who have the new license."""
+    for number, name in enumerate(LEFT_BEHIND):
+        result = {"result": MoveResult.NO_SEATS, "detail": NO_SEATS} if number == 0 else {}
+        factories.user_license(upgrade, user_id=guid(name), user_principal_name=name, **result)
+    for name in MOVED:
+        state = {"state": UserLicenseState.MOVED, "holds_old": False, "holds_new": True}
+        factories.user_license(upgrade, user_id=guid(name), user_principal_name=name, **state)
 
 
 def _ended(status: UpgradeStatus, start: datetime, seconds: int, **more: Any) -> dict[str, Any]:

@@ -64,6 +64,8 @@ BAD_VALUES = [
     *[("UPGRADE_MAX_ATTEMPTS", text, "a whole number from 1 to 100") for text in ("0", "101")],
     *[("UPGRADE_LEASE_SECONDS", text, "a number from 1 to 3600") for text in ("0.9", "3601")],
     *[("UPGRADE_LOOK_UP_SECONDS", text, "a number from 0 to 3600") for text in ("-0.1", "3601")],
+    ("LICENSE_CHECK_MAX_USERS", "-1", "a whole number from 0 to 100000"),
+    ("LICENSE_PATIENCE_MINUTES", "1441", "a number from 0 to 1440"),
     *[("SIMULATOR_LATENCY_SECONDS", text, "a number from 0 to 3600") for text in ("-1", "3600.5")],
     *[("LOG_LEVEL", text, "DEBUG, INFO, WARNING or ERROR") for text in ("VERBOSE", "", "INF", "INFO,DEBUG")],
     *[
@@ -99,6 +101,8 @@ def test_the_defaults_are_those_of_the_manual():
         "upgrade_max_attempts": 5,
         "upgrade_lease_seconds": 30.0,
         "upgrade_look_up_seconds": 900.0,
+        "license_check_max_users": 1000,
+        "license_patience_minutes": 15.0,
         "eligibility_help_url": "",
         "simulator_latency_seconds": 3.0,
         "log_level": "INFO",
