@@ -15,7 +15,7 @@ from gateway.engine.outcome import Outcome, again
 from gateway.models import LicenseCheck, Upgrade, UpgradeStatus, UserLicense, UserLicenseState
 from gateway.partner_center import PartnerCenterError, UpgradeType
 
-NAMED_USERS = 20
+NAMED_USERS = 5
 """A reason names at most so many; the list has them all."""
 
 MOVE_THEM = (
