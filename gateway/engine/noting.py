@@ -65,7 +65,8 @@ def _note(work: Work, ctx: EngineContext) -> Outcome:
     sku_id = work.microsoft.get_provisioning_status(
         upgrade.microsoft_tenant_id, upgrade.source_microsoft_subscription_id or ""
     ).sku_id
-    pool = find_sku(work, sku_id)
+    is_by_numbers = ctx.app.license_check_max_users == 0
+    pool = None if is_by_numbers else find_sku(work, sku_id)
     other_seats = max(0, pool.active_units - (upgrade.quantity or 0)) if pool else 0
     reader = _Reader(work, ctx, sku_id, pool)
     outcome = reader.read()
