@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from sqlalchemy import select, text
@@ -26,8 +26,8 @@ from webob import Request
 from benchmarks.large_site import LOGINS, PLAN, RESELLER_PLAN, TARGETS, build
 from gateway.db import Database
 from gateway.migrations import migrate
-from gateway.models import Subscription, Upgrade, UpgradeStatus
-from gateway.services.paging import encode_keys
+from gateway.models import Account, Subscription, Upgrade, UpgradeStatus
+from gateway.services.paging import encode_cursor, encode_keys
 from gateway.web import make_app
 from tests.databases import postgresql_server, sqlite_url
 from tests.unit.web.helpers import Background, Clients, make_settings
@@ -51,6 +51,20 @@ class Page:
     within_ms: float | None = PAGE_MS
 
 
+class Took(NamedTuple):
+    """Milliseconds: by the clock, and of this process alone, whatever else the machine does."""
+
+    wall: float
+    cpu: float
+
+    def after(self, since: Took) -> Took:
+        return Took(self.wall - since.wall, self.cpu - since.cpu)
+
+
+def now() -> Took:
+    return Took(time.perf_counter() * 1000, time.process_time() * 1000)
+
+
 @dataclass
 class Visitor:
     """Somebody who is signed in."""
@@ -58,16 +72,16 @@ class Visitor:
     router: Any
     cookie: str
 
-    def ask(self, url: str, **headers: str) -> tuple[Any, float]:
-        """The answer, and the milliseconds until its first byte."""
+    def ask(self, url: str, **headers: str) -> tuple[Any, Took]:
+        """The answer, and what it took until its first byte."""
         request = Request.blank(url, headers={"Cookie": self.cookie, **headers})
-        began = time.perf_counter()
+        since = now()
         response = request.get_response(self.router)
         body = iter(response.app_iter)
         next(body, b"")
         if response.content_type == "text/csv":
             next(body, b"")  # The first one is the mark of the encoding.
-        took = (time.perf_counter() - began) * 1000
+        took = now().after(since)
         if hasattr(response.app_iter, "close"):
             response.app_iter.close()
         return response, took
@@ -110,22 +124,23 @@ def _measure_page(visitor: Visitor, area: str, page: Page) -> int:
     return _print_row(f"{area}: {page.name}", times, page.within_ms)
 
 
-def _times(ask: Callable[[], float]) -> list[float]:
+def _times(ask: Callable[[], Took]) -> list[Took]:
     return sorted(ask() for _ in range(TIMES))
 
 
-def _print_row(name: str, times: list[float], within: float | None) -> int:
-    p95 = times[-1 - len(times) // 20]
+def _print_row(name: str, times: list[Took], within: float | None) -> int:
+    p95 = times[-1 - len(times) // 20].wall
+    median, cpu = (statistics.median(column) for column in zip(*times, strict=True))
     target = "" if within is None else f"  target {within:5.0f}  {'ok' if p95 <= within else 'MISSED'}"
-    print(f"{name:58} median {statistics.median(times):7.1f}  p95 {p95:7.1f}{target}", flush=True)
+    print(f"{name:58} median {median:7.1f}  p95 {p95:7.1f}  CPU {cpu:6.1f}{target}", flush=True)
     return 0 if within is None or p95 <= within else 1
 
 
-def _select_one(database: Database) -> float:
-    began = time.perf_counter()
+def _select_one(database: Database) -> Took:
+    since = now()
     with database.read() as db:
         db.execute(text("SELECT 1"))
-    return (time.perf_counter() - began) * 1000
+    return now().after(since)
 
 
 @contextmanager
@@ -167,6 +182,29 @@ def _pages(area: str, batches: dict[str, list[int]], database: Database) -> Iter
     yield Page("choose a target, all that match", f"{plan}/upgrade-subscriptions?all=1")
     yield Page("preview, all that match", f"{plan}/upgrade-subscriptions/preview?all=1&target={target}")
     yield from _batch_pages(area, batches[source], database)
+    yield from (Page(f"plan, {tab}", f"{plan}/{tab}") for tab in ("general", "prices", "delegation"))
+    yield from _administration_pages(area, database)
+
+
+def _administration_pages(area: str, database: Database) -> Iterator[Page]:
+    vendor = f"/{area}/resellers/vendor-0" if area == "provider" else f"/{area}"
+    with database.read() as db:
+        customer = db.scalar(select(Account.id).where(Account.parent_id == "vendor-0").limit(1))
+    yield Page("customers", f"{vendor}/customers")
+    for wanted in ("garrick", "zzzz", "a"):
+        yield Page(f"customers, text={wanted}", f"{vendor}/customers?text={wanted}")
+    yield Page(
+        "customers, deep in the list",
+        f"{vendor}/customers?{urlencode({'cursor': encode_keys(['account-7'])})}",
+    )
+    yield Page("customer", f"/{area}/customers/{customer}")
+    for name in ("resellers", "users", "api-keys", "audit-log", "audit-log?text=zzzz"):
+        yield Page(name.replace("?", ", "), f"/{area}/{name}")
+    if area == "provider":
+        instance = PLANS[area].format(_instance(database)).rpartition("/")[0]
+        yield Page("instance", instance)
+        yield Page("service templates", f"{instance}/service-templates")
+        yield from (Page(f"reseller, {tab}", f"{vendor}/{tab}") for tab in ("service-plans", "subscriptions"))
 
 
 def _plan_pages(plan: str, ids: Sequence[str]) -> Iterator[Page]:

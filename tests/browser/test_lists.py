@@ -21,6 +21,7 @@ def page(visitors):
 
 
 def test_rows_of_a_plan_follow_their_upgrades(page, scenery):
+    set_status(scenery, Upgrade.id == scenery.ids["pending"], UpgradeStatus.PENDING)
     page.goto(scenery.url("full", f"{BASIC}?upgrade_status=pending"))
     row = page.locator("tbody tr").first
     key = row.get_attribute("data-row")
@@ -29,10 +30,8 @@ def test_rows_of_a_plan_follow_their_upgrades(page, scenery):
     tick.focus()
     page.evaluate("window.isTheSamePage = true")
 
-    with scenery.database.write() as db:
-        ended = {"status": UpgradeStatus.CANCELED, "changed_at": utcnow()}
-        newest = select(Upgrade.id).where(Upgrade.subscription_id == key).order_by(Upgrade.id.desc()).limit(1)
-        db.execute(update(Upgrade).where(Upgrade.id == newest.scalar_subquery()).values(ended))
+    newest = select(Upgrade.id).where(Upgrade.subscription_id == key).order_by(Upgrade.id.desc()).limit(1)
+    set_status(scenery, Upgrade.id == newest.scalar_subquery(), UpgradeStatus.CANCELED)
 
     changed = page.locator(f"tr[data-row='{key}']")
     expect(changed.locator(".badge.canceled")).to_have_text("Canceled", timeout=20_000)
@@ -53,3 +52,8 @@ def test_failed_upgrades_are_scheduled_again(page, scenery):
     page.goto(scenery.url("full", "/provider/upgrade-batches/2?upgrade_status=failed"))
     page.locator("tbody").get_by_role("link", name=re.compile("^upgrade")).click()
     expect(page.get_by_text("It repeats")).to_be_visible()
+
+
+def set_status(scenery, which, status):
+    with scenery.database.write() as db:
+        db.execute(update(Upgrade).where(which).values(status=status, changed_at=utcnow()))
