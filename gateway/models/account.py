@@ -21,7 +21,7 @@ class Account(Base):
     """A party of the trade. Provider and resellers are vendors; customers are leaves."""
 
     __tablename__ = "account"
-    __table_args__ = (Index("ix_account_parent_id_type", "parent_id", "type"),)
+    __table_args__ = (Index("ix_account_parent_id_type_id", "parent_id", "type", "id"),)
 
     id: Mapped[str] = mapped_column(String(100), primary_key=True)
     type: Mapped[AccountType]

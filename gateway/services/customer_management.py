@@ -81,22 +81,21 @@ class CustomerManagement:
 
     def instances_by_reseller(self) -> dict[str, list[str]]:
         """The names of the instances for which resellers have an active subscription, by reseller."""
-        query = (
-            select(Subscription.account_id, ApplicationInstance.name)
-            .join(ServicePlan, ServicePlan.id == Subscription.service_plan_id)
+        plans = (
+            select(ServicePlan.id, ApplicationInstance.name)
             .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
             .join(ApplicationInstance, ApplicationInstance.id == ServiceTemplate.application_instance_id)
-            .where(
-                ServicePlan.kind == PlanKind.CUSTOMER_MANAGEMENT,
-                Subscription.status == SubscriptionStatus.ACTIVE,
-            )
-            .order_by(ApplicationInstance.name)
+            .where(ServicePlan.kind == PlanKind.CUSTOMER_MANAGEMENT)
         )
+        instance_of = dict(self._db.execute(plans).all())
+        # The plans by their ids, or SQLite would look at every subscription there is.
+        query = select(Subscription.account_id, Subscription.service_plan_id).where(
+            Subscription.service_plan_id.in_(instance_of), Subscription.status == SubscriptionStatus.ACTIVE
+        )
+        managed = {(reseller_id, instance_of[plan_id]) for reseller_id, plan_id in self._db.execute(query)}
         found: dict[str, list[str]] = {}
-        for reseller_id, name in self._db.execute(query):
-            names = found.setdefault(reseller_id, [])
-            if name not in names:
-                names.append(name)
+        for reseller_id, name in sorted(managed):
+            found.setdefault(reseller_id, []).append(name)
         return found
 
     def _templates(self, reseller_id: str, instance_id: str) -> Sequence[ServiceTemplate]:
