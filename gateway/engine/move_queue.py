@@ -53,6 +53,18 @@ class MoveQueue:
                 execution_options={"synchronize_session": False},
             ).first()
 
+    def release_those_of_the_dead(self) -> None:
+        """Free what earlier workers of this node held; this one starts only when they are gone."""
+        node = self._owner.rpartition(":")[0]
+        of_node = LicenseMove.lease_owner.startswith(f"{node}:", autoescape=True)
+        with self._database.write() as db:
+            db.execute(
+                update(LicenseMove)
+                .where(of_node, LicenseMove.lease_owner != self._owner)
+                .values(lease_owner=None, lease_expires_at=None),
+                execution_options={"synchronize_session": False},
+            )
+
     def load(self, upgrade_id: int) -> tuple[LicenseMove, Upgrade, str, int | None]:
         """The move, its upgrade, the name of the instance, and the newest upgrade of the subscription.
 

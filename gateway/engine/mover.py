@@ -94,6 +94,10 @@ class LicenseMover:
             log.warning("Lease lost: %s", exc)
 
     def _run(self) -> None:
+        try:
+            self._queue.release_those_of_the_dead()
+        except DATABASE_AWAY:
+            log.exception("Earlier leases could not be given back; they run out by themselves")
         while not self._ctx.stopping.is_set():
             self._signal.clear()
             try:

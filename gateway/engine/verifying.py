@@ -83,7 +83,9 @@ def _verify_people(work: Work, ctx: EngineContext, poll_pause: float) -> Outcome
 
 def _ended(upgrade: Upgrade, users: Sequence[UserLicense], left: Sequence[UserLicense]) -> Outcome:
     if left:
-        return _ending(left_behind_warning(left, len(users), upgrade.reason))
+        # The timeline is logged too, where names of people have no place.
+        detail = f"{len(left)} of {len(users)} users were left behind with the old license"
+        return replace(_ending(left_behind_warning(left, len(users), upgrade.reason)), detail=detail)
     if any(each.state is UserLicenseState.KEPT for each in users) and upgrade.reason:
         return _ending(_reported(upgrade))  # Who of them it speaks of cannot be told.
     return replace(_ending({}), detail=_all_moved(users))

@@ -57,7 +57,7 @@ class AppSettings(Settings):
         ),
     )
     license_patience_minutes: Annotated[float, Number(0, 1440)] = Field(
-        default=15.0,
+        default=5.0,
         description=(
             "How long Microsoft is given to move the licenses of the users after it has reported an upgrade "
             "done, before the upgrade ends as completed with warnings."

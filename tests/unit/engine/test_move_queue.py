@@ -61,6 +61,16 @@ def test_one_whose_worker_died_is_taken_over_and_the_dead_writes_nothing(databas
     assert heir.users(upgrade.id) == []
 
 
+def test_one_whose_worker_died_at_this_node_is_free_at_once(database, upgrade):
+    queue_of(database, "one:dead").take()
+
+    queue_of(database, "other:alive").release_those_of_the_dead()
+    assert queue_of(database, "other:alive").take() is None
+    heir = queue_of(database, "one:heir")
+    heir.release_those_of_the_dead()
+    assert heir.take() == upgrade.id
+
+
 def test_the_end_completes_the_upgrade_and_leaves_no_row(database, upgrade):
     queue = queue_of(database, "node:one")
     queue.take()

@@ -102,7 +102,7 @@ def test_the_defaults_are_those_of_the_manual():
         "upgrade_lease_seconds": 30.0,
         "upgrade_look_up_seconds": 900.0,
         "license_check_max_users": 1000,
-        "license_patience_minutes": 15.0,
+        "license_patience_minutes": 5.0,
         "eligibility_help_url": "",
         "simulator_latency_seconds": 3.0,
         "log_level": "INFO",
