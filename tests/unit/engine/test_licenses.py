@@ -50,6 +50,19 @@ class TestVerification:
         }
         assert "licenses of 6 users moved" in upgrade.events[-1].detail
 
+    def test_those_who_did_not_have_the_old_license_are_not_kept(self, world):
+        ctx = world.context()
+        microsoft = ctx.clients.for_instance_name("Office 365")
+        first, *_ = microsoft.list_users(tenant_of("team"))
+        microsoft.update_licenses(tenant_of("team"), first.id, [], [SKUS[BASIC]], "taken away")
+
+        upgrade = world.run(ctx, world.schedule("team", STANDARD))
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        users = people(world, upgrade)
+        assert len(users) == TEAM - 1
+        assert first.id not in {each.user_id for each in users}
+
     @pytest.mark.parametrize("name", ["team", "old"])
     def test_those_left_behind_are_named_and_nobody_else(self, world, name):
         is_legacy = name == "old"
@@ -173,6 +186,7 @@ class TestWhatGoesWrongMeanwhile:
         stop_after(monkeypatch, stopping, 3)
         assert advance(upgrade_id, stopping) == 0
         monkeypatch.undo()
+        assert len(asked(world, "licenses")) == 3
 
         world.clock.sleep(31)
         heir = world.context("node:heir")
