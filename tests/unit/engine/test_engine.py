@@ -14,12 +14,15 @@ from gateway.engine import Engine, PartnerCenterClients
 from gateway.engine.claims import Claims
 from gateway.engine.housekeeping import IDEMPOTENCY_KEYS_KEPT, clean_up
 from gateway.engine.ledger import Ledger
+from gateway.engine.mover import LOOK_AROUND
 from gateway.models import IdempotencyKey, UpgradeStatus
+from gateway.services.license_moves import LicenseMoves
 from gateway.settings import AppSettings, with_simulator
 from tests.catalogs import STANDARD
 from tests.factories import NOW
 from tests.functional.site import wait_until
 from tests.simulation import BASE_URL, Transport
+from tests.unit.engine.test_licenses import PROVIDER
 
 
 class RealClock:
@@ -82,6 +85,22 @@ class TestEngine:
         )
         assert len(world.control.transitions()) == 2
         assert engine.status()["running"] == engine.status()["pending"] == 0
+
+    def test_it_moves_licenses_as_soon_as_somebody_asks_for_it(self, world, make_engine):
+        world.control.fault("users_left_behind", share=1.0, times=1)
+        upgrade_id = world.schedule("two", STANDARD)
+        engine = make_engine(license_patience_minutes=0)
+        engine.start()
+        ended = UpgradeStatus.COMPLETED_WITH_WARNINGS
+        wait_until(lambda: status(world, upgrade_id) is ended, within=20, what="the warning")
+
+        with world.database.write() as db:
+            assert LicenseMoves(db, PROVIDER).request(upgrade_id, utcnow()) == 2
+        engine.wake()
+
+        wait_until(
+            lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=LOOK_AROUND - 1, what="it"
+        )
 
     def test_it_begins_at_once_with_what_another_process_schedules(self, world, make_engine):
         engine, another = make_engine(), make_engine("another node")
