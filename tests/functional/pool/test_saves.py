@@ -52,16 +52,28 @@ class Editor:
         )
 
     def put(self, text):
-        self.random.choice([self.in_place, self.in_pieces, self.replaced, self.linked])(text.encode())
+        ways = [self.in_place, self.in_pieces, self.over_the_old, self.replaced, self.linked]
+        self.random.choice(ways)(text.encode())
 
     def in_place(self, data):
         self.path.write_bytes(data)
 
     def in_pieces(self, data):
         with self.path.open("wb", buffering=0) as file:
-            for start in range(0, len(data), 300_000 if len(data) > 100_000 else 300):
-                file.write(data[start : start + 300_000 if len(data) > 100_000 else start + 300])
-                time.sleep(0.003)
+            self.write_slowly(file, data)
+
+    def over_the_old(self, data):
+        """What is read meanwhile is a mixture of both, and perhaps a valid one."""
+        self.path.touch()
+        with self.path.open("r+b", buffering=0) as file:
+            self.write_slowly(file, data)
+            file.truncate(len(data))
+
+    def write_slowly(self, file, data):
+        size = 300_000 if len(data) > 100_000 else self.random.choice([40, 300])
+        for start in range(0, len(data), size):
+            file.write(data[start : start + size])
+            time.sleep(0.003)
 
     def replaced(self, data):
         temporary = self.folder / "Settings.tmp"
