@@ -28,10 +28,10 @@ class Availability:
         self._answerer = answerer
         self._patience: Timer | None = None
 
-    def interrupted(self) -> None:
-        """No worker serves, but one should soon."""
+    def interrupted(self, served_for: float = 0.0) -> None:
+        """No worker serves, but one should soon; one that leaves may serve for so many seconds yet."""
         if self._patience is None:
-            self._patience = self._timers.after(PATIENCE_SECONDS, self._answerer.open)
+            self._patience = self._timers.after(served_for + PATIENCE_SECONDS, self._answerer.open)
 
     def given(self) -> None:
         """A worker serves."""

@@ -14,7 +14,7 @@ LIMIT_GRACE_SECONDS = 2.0
 """A worker keeps its time limits by itself; so much later they are enforced."""
 
 REPLACED_GRACE_SECONDS = 5.0
-"""How long a worker that was replaced serves connections that are kept without a request."""
+"""How long a worker serves connections that are kept without a request, if no client has to wait for that."""
 
 
 class LeavingWorkers(dict[int, Worker]):
@@ -29,7 +29,7 @@ class LeavingWorkers(dict[int, Worker]):
         """Let a worker leave in good order; it is ended if that takes longer than `shutdownTimeLimit`.
 
         `lingering`: nobody takes over from it yet, so it serves new clients until its idle ones are gone.
-        `replaced`: others serve already, so there is no hurry about idle ones.
+        `replaced`: others serve already. In both cases there is no hurry about idle ones.
         """
         limit = _limit(worker)
         worker.stage = Stage.DRAINING
@@ -39,7 +39,7 @@ class LeavingWorkers(dict[int, Worker]):
         )
         self[worker.serial] = worker
         # What is cut at the time limit counts as not well done, so idle ones have to go before.
-        patience = {"idle_grace": min(REPLACED_GRACE_SECONDS, limit / 2)} if replaced else {}
+        patience = {"idle_grace": min(REPLACED_GRACE_SECONDS, limit / 2)} if replaced or lingering else {}
         worker.send("drain", timeout=limit, lingering=lingering, **patience)
 
     def hurry(self) -> None:

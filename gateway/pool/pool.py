@@ -13,7 +13,7 @@ from gateway.pool.availability import Availability
 from gateway.pool.care import CareForWorkers
 from gateway.pool.changeover import Changeover
 from gateway.pool.chronicle import Chronicle
-from gateway.pool.leaving import LeavingWorkers
+from gateway.pool.leaving import REPLACED_GRACE_SECONDS, LeavingWorkers
 from gateway.pool.numa import numa_nodes
 from gateway.pool.reasons import Reason
 from gateway.pool.restarts import Restarts
@@ -212,7 +212,7 @@ class ApplicationPool:
         if may_not_overlap and (old or self.leaving):
             change.begin_later()
             self._retire(*old.values(), lingering=True)
-            self._note_interruption()
+            self._note_interruption(served_for=REPLACED_GRACE_SECONDS)
         else:
             change.begin(old)
 
@@ -336,9 +336,9 @@ class ApplicationPool:
         else:
             self._restart_later(reason)
 
-    def _note_interruption(self) -> None:
+    def _note_interruption(self, served_for: float = 0.0) -> None:
         if not self.serving:
-            self._availability.interrupted()
+            self._availability.interrupted(served_for)
             self.state = PoolState.STARTING
 
     def _missing(self) -> frozenset[int]:

@@ -36,6 +36,8 @@ class FakeWorker(Worker):
     def __init__(self, serial, worker_settings):
         super().__init__(serial, worker_settings)
         self.commands = []
+        self.arguments = {}
+        """Those of each command, of the last one of its kind."""
         self.probed = False
         self.killed = False
 
@@ -45,6 +47,7 @@ class FakeWorker(Worker):
 
     def send(self, command, **arguments):
         self.commands.append(command)
+        self.arguments[command] = arguments
 
     def probe(self, port):
         self.probed = True

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.pool.availability import PATIENCE_SECONDS
-from gateway.pool.leaving import LIMIT_GRACE_SECONDS
+from gateway.pool.leaving import LIMIT_GRACE_SECONDS, REPLACED_GRACE_SECONDS
 from gateway.pool.surroundings import exit_text
 from tests.unit.pool.helpers import settings
 
@@ -147,6 +147,33 @@ class TestRecycle:
 
         assert started.machine.record.recycles == 1
         assert started.state() == "Started"
+
+    @pytest.mark.parametrize("overlapping", [True, False])
+    def test_idle_connections_are_given_time_when_no_client_waits_for_that(self, pool, tmp_path, overlapping):
+        recycling = f'disallowOverlappingRotation="{str(not overlapping).lower()}"'
+        pool.start(settings(tmp_path, recycling=recycling))
+        old = pool.newest
+        pool.make_serve(old)
+
+        pool.recycle(settings(tmp_path, recycling=recycling))
+        if overlapping:
+            pool.make_serve(pool.newest)
+
+        drain = old.arguments["drain"]
+        assert (drain["idle_grace"], drain["lingering"]) == (REPLACED_GRACE_SECONDS, not overlapping)
+
+    def test_clients_are_not_answered_while_the_one_that_leaves_serves_them(self, started, tmp_path):
+        started.recycle(settings(tmp_path, recycling='disallowOverlappingRotation="true"'))
+
+        started.pass_time(REPLACED_GRACE_SECONDS + PATIENCE_SECONDS - 1)
+        assert not started.answerer.is_open
+        started.pass_time(1)
+        assert started.answerer.is_open
+
+    def test_idle_connections_are_not_waited_for_when_the_pool_stops(self, started):
+        started.machine.stop(None)
+
+        assert "idle_grace" not in started.newest.arguments["drain"]
 
     def test_a_stopped_pool_is_not_recycled(self, pool, tmp_path):
         pool.recycle(settings(tmp_path))
