@@ -27,7 +27,7 @@ from benchmarks.large_site import LOGINS, PLAN, RESELLER_PLAN, TARGETS, build
 from gateway.db import Database
 from gateway.migrations import migrate
 from gateway.models import Account, Subscription, Upgrade, UpgradeStatus
-from gateway.services.paging import encode_cursor, encode_keys
+from gateway.services.paging import encode_keys
 from gateway.web import make_app
 from tests.databases import postgresql_server, sqlite_url
 from tests.unit.web.helpers import Background, Clients, make_settings
