@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.db import APPLICATION_NAME, Base, Database
 from gateway.errors import GatewayError
-from gateway.models import Upgrade, UpgradeStatus
+from gateway.models import LicenseMove, Upgrade, UpgradeStatus
 
 BATCH = 5_000
 """Rows that are read and written at once."""
@@ -180,8 +180,9 @@ def _parents_first(table: Table, rows: Iterable[Row]) -> Iterable[Row]:
 
 def _free_upgrades(connection: Connection) -> None:
     """The workers that held them are gone, so the first one on the target may go on at once."""
-    held = update(Upgrade).where(Upgrade.lease_owner.is_not(None))
-    connection.execute(held.values(lease_owner=None, lease_expires_at=None))
+    for model in (Upgrade, LicenseMove):
+        held = update(model).where(model.lease_owner.is_not(None))
+        connection.execute(held.values(lease_owner=None, lease_expires_at=None))
 
 
 def _set_sequences(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from gateway.models import (
     Account,
     AuditEntry,
     IdempotencyKey,
+    LicenseMove,
     Upgrade,
     UpgradeEvent,
     UpgradeStatus,
@@ -46,6 +47,7 @@ class TestCopying:
         with target.read() as db:
             upgrade = db.scalars(select(Upgrade).where(Upgrade.status == UpgradeStatus.IN_PROGRESS)).one()
             assert (upgrade.lease_owner, upgrade.lease_expires_at) == (None, None)
+            assert db.scalars(select(LicenseMove.lease_owner)).all() == [None]
 
     def test_progress_is_told(self, source, target):
         fill(source)
@@ -152,6 +154,9 @@ def fill(database):
             lease_expires_at=NOW - timedelta(seconds=1),
         )
         db.add(UpgradeEvent(upgrade_id=running.id, name="started"))
+        make.user_license(running)
+        lease = {"lease_owner": "node:dead", "lease_expires_at": NOW}
+        db.add(LicenseMove(upgrade_id=running.id, requested_by="anna", due_at=NOW, **lease))
     database.close()
     found = contents(database)
     assert all(found.values()), [name for name, rows in found.items() if not rows]
