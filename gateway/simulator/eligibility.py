@@ -60,7 +60,7 @@ def candidates(world: World, request: Request, customer: Customer, source: Subsc
     """Return every target that the product table has for a subscription, with faults applied."""
     targets = legacy_targets(source.product) if source.is_legacy else new_commerce_targets(source.product)
     faults = world.faults.fire(Stage.ELIGIBILITY, request)
-    general = _general_obstacles(customer, source)
+    general = _general_obstacles(world, customer, source)
     found = []
     for product in targets:
         mine = [fault for fault in faults if _concerns(fault, product)]
@@ -87,11 +87,11 @@ def _obstacle(problem: Problem, details: str = "") -> Obstacle:
     return Obstacle(int(problem), WORDS[problem], details)
 
 
-def _general_obstacles(customer: Customer, source: Subscription) -> list[Obstacle]:
+def _general_obstacles(world: World, customer: Customer, source: Subscription) -> list[Obstacle]:
     found = []
     if source.status != "active":
         found.append(_obstacle(Problem.STATUS_NOT_ACTIVE, source.status))
-    if customer.is_busy(source.id):
+    if customer.is_busy(source.id) and not world.configuration.execute_every_post:
         found.append(_obstacle(Problem.CONCURRENCY))
     if source.is_legacy and any(addon.status != "deleted" for addon in customer.addons_of(source)):
         found.append(_obstacle(Problem.ADD_ONS_PRESENT))
