@@ -99,6 +99,12 @@ class TestAnOutage:
         assert seconds_left(pauses) == 0
         assert pauses.rooms(NOW) == {}
 
+    def test_a_pause_that_microsoft_asks_for_meanwhile_is_kept(self, pauses):
+        for _ in range(OPEN_AFTER):
+            pauses.note(NAME, UnavailableError("overloaded", status=503, retry_after=120), NOW)
+
+        assert seconds_left(pauses) == 120 > outage_pause(OPEN_AFTER)
+
     def test_its_pauses_have_an_upper_limit(self):
         assert outage_pause(10_000) == 300
 
@@ -110,6 +116,13 @@ class TestASignInThatFails:
         assert seconds_left(pauses) == SIGN_IN_PAUSE
         assert pauses.rooms(later(SIGN_IN_PAUSE)) == {"office 365": 1}
         assert seconds_left(pauses, later(SIGN_IN_PAUSE)) == 0
+
+    def test_one_that_is_accepted_ends_it(self, pauses):
+        pauses.note(NAME, SignInError("expired"), NOW)
+        pauses.note(NAME, None, NOW)
+
+        assert not pauses.is_down(NAME)
+        assert pauses.rooms(NOW) == {}
 
 
 class TestTheWidth:
@@ -128,6 +141,19 @@ class TestTheWidth:
             pauses.note(NAME, ThrottledError(retry_after=10), NOW)
 
         assert pauses.rooms(later(11)) == {"office 365": 5}
+
+    def test_overload_within_a_pause_does_not_halve_it_again(self, pauses):
+        for trouble in (ThrottledError(retry_after=10), OVERLOADED, OVERLOADED):
+            pauses.note(NAME, trouble, NOW)
+
+        assert pauses.rooms(later(11)) == {"office 365": 5}
+
+    def test_it_never_grows_beyond_the_limit(self, pauses):
+        for _ in range(50):
+            pauses.note(NAME, None, NOW)
+        pauses.note(NAME, ThrottledError(retry_after=1), NOW)
+
+        assert pauses.rooms(later(2)) == {"office 365": 5}
 
     def test_one_is_always_left(self):
         assert narrowed(1.0) == 1.0

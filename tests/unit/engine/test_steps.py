@@ -196,6 +196,20 @@ class TestAWorkerThatDies:
             stalled.record(upgrade_id, again(5, "still here"))
         assert world.control.calls() == []
 
+    def test_one_that_stood_still_before_it_sent_sends_only_with_a_new_lease(self, world):
+        upgrade_id = world.schedule("one", STANDARD)
+        stalled = world.context("node:stalled")
+        world.claim(stalled)
+        stand_still_after_the_intent(stalled, world.clock)
+
+        assert advance(upgrade_id, stalled) is None
+        assert world.control.calls() == []
+        Claims(world.database, stalled.owner, stalled.lease, world.clock).adopt()
+        upgrade = world.run(stalled, upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert len(world.control.calls()) == 1
+
 
 class TestADatabaseThatGoesAway:
     """A full disk, a lost connection: this worker goes on when the database is back."""
@@ -397,6 +411,20 @@ def fail_at(ctx, moment, commit, failure):
         written = original(upgrade_id, outcome)
         if not left[0]:
             raise failure
+        return written
+
+    object.__setattr__(ctx, "record", record)
+
+
+def stand_still_after_the_intent(ctx, clock):
+    """Let a whole lease pass between the commit of the intent and the request."""
+    original = ctx.record
+
+    def record(upgrade_id, outcome):
+        written = original(upgrade_id, outcome)
+        if outcome.event == "submitting":
+            object.__setattr__(ctx, "record", original)
+            clock.sleep(31)
         return written
 
     object.__setattr__(ctx, "record", record)
