@@ -250,7 +250,7 @@ PAGES: dict[str, tuple[Shown, ...]] = {
     "provider.preview": (
         Shown("upgrade-preview-refused", f"{BASIC}/upgrade-subscriptions/preview?all=1&target={STANDARD}"),
         Shown(
-        "upgrade-preview",
+            "upgrade-preview",
             f"{BASIC}/upgrade-subscriptions/preview?all=1&target={STANDARD}&only_eligible=1",
         ),
     ),
