@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("catalog_import", "panels", "engine", "upgrades", "recycle")
+BENCHMARKS = ("catalog_import", "panels", "scheduling", "engine", "upgrades", "recycle")
 
 
 def main() -> int:

@@ -75,20 +75,20 @@ def build(database: Database, subscriptions: int) -> dict[str, list[int]]:
             for source, target in targets.items()
         }
         connection = db.connection()
-        _fill(connection, Account, (_account(n) for n in range(subscriptions)))
-        _fill(connection, AccountWord, (row for n in range(subscriptions) for row in _words(n)))
-        _fill(connection, Subscription, (_subscription(n) for n in range(subscriptions)))
+        fill(connection, Account, (_account(n) for n in range(subscriptions)))
+        fill(connection, AccountWord, (row for n in range(subscriptions) for row in _words(n)))
+        fill(connection, Subscription, (_subscription(n) for n in range(subscriptions)))
         of_license = {"resource_type_id": basic.id, "usage": 1}
         resources = (
             {"subscription_id": _id(n), "limit": 1 + n % 40, **of_license} for n in range(subscriptions)
         )
-        _fill(connection, SubscriptionResource, resources)
+        fill(connection, SubscriptionResource, resources)
         instance_id = basic.service_template.application_instance_id
-        _fill(connection, Upgrade, _upgrades(batches, instance_id))
+        fill(connection, Upgrade, _upgrades(batches, instance_id))
     return batches
 
 
-def _fill(connection: Connection, model: type[Base], rows: Rows) -> None:
+def fill(connection: Connection, model: type[Base], rows: Rows) -> None:
     table = cast("Table", model.__table__)
     times = [name for name in ("created_at", "updated_at") if name in table.c]
     now = utcnow()

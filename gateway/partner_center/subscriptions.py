@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 
 from gateway.partner_center.reading import Record, parse_member
 
@@ -25,6 +26,7 @@ _STATUSES = dict(enumerate(("none", "active", "suspended", "deleted", "expired",
 _CYCLES = dict(enumerate(("unknown", "monthly", "annual", "none", "one_time", "triennial", "biennial")))
 
 
+@lru_cache(maxsize=4096)
 def offer_key(offer_id: str) -> str:
     """What an offer is, without the last part of `product:sku:availability`, which changes over time."""
     return ":".join(part.strip() for part in offer_id.casefold().split(":")[:2])

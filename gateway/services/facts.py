@@ -23,7 +23,7 @@ from gateway.models import (
     Upgrade,
 )
 from gateway.services.eligibility import PlanFacts, ResourceFacts, SubscriptionFacts
-from gateway.services.keys import chunks
+from gateway.services.keys import among, chunks
 
 _SUBSCRIPTION = (
     select(
@@ -59,7 +59,7 @@ class FactsReader:
         for chunk in chunks(list(ids)):
             resources = self._subscription_resources(chunk)
             live = self._live(chunk)
-            for row in self._db.execute(_SUBSCRIPTION.where(Subscription.id.in_(chunk))):
+            for row in self._db.execute(_SUBSCRIPTION.where(among(self._db, Subscription.id, chunk))):
                 found[row.id] = _subscription_facts(row, row.id in live, tuple(resources[row.id]))
         return {key: found[key] for key in ids if key in found}
 
@@ -100,7 +100,7 @@ class FactsReader:
 
     def _live(self, ids: Collection[str]) -> set[str]:
         query = select(Upgrade.subscription_id).where(
-            Upgrade.subscription_id.in_(ids), Upgrade.status.in_(LIVE)
+            among(self._db, Upgrade.subscription_id, ids), Upgrade.status.in_(LIVE)
         )
         return set(self._db.scalars(query))
 
@@ -109,7 +109,7 @@ class FactsReader:
             SubscriptionResource.subscription_id,
             SubscriptionResource.resource_type_id,
             SubscriptionResource.limit,
-        ).where(SubscriptionResource.subscription_id.in_(ids))
+        ).where(among(self._db, SubscriptionResource.subscription_id, ids))
         return self._resources(self._db.execute(query))
 
     def _plan_resources(self, ids: Collection[str]) -> dict[str, list[ResourceFacts]]:

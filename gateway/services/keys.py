@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, String, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
 
 CHUNK = 5_000
 """Ids in one statement; both databases take far more parameters than that."""
+
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 LONGEST_TEXT_ID = 100
 LARGEST_ROW_ID = 2**31 - 1
@@ -19,6 +27,14 @@ def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]
         yield items[start : start + size]
 
 
+def among(db: Session, column: SQLColumnExpression[str], keys: Collection[str]) -> ColumnElement[bool]:
+    """Whether the column has one of these values, which are one parameter, however many they are."""
+    if db.get_bind().dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(keys), type_=ARRAY(String)))
+    listed = func.json_each(json.dumps(list(keys))).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
 def is_text_id(key: str) -> bool:
     """Whether it can be an id in the catalog: databases choke on NUL and on half characters."""
     return 0 < len(key) <= LONGEST_TEXT_ID and is_text(key)
@@ -26,7 +42,7 @@ def is_text_id(key: str) -> bool:
 
 def is_text(value: str) -> bool:
     """Whether a database can compare with it."""
-    return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    return _NO_TEXT.search(value) is None
 
 
 def is_row_id(key: int) -> bool:

@@ -8,15 +8,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
+from uuid import uuid4
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
-from gateway.models import LIVE, ServicePlan, Subscription, Upgrade, UpgradeBatch, UpgradeStatus
+from gateway.models import (
+    LIVE,
+    ResourceKind,
+    ResourceType,
+    ServicePlan,
+    ServiceTemplate,
+    Subscription,
+    SubscriptionResource,
+    Upgrade,
+    UpgradeBatch,
+    UpgradeStatus,
+)
 from gateway.services.abilities import Abilities
 from gateway.services.audit import Audit, AuditAction
 from gateway.services.branch import sees_plan, sees_subscription
 from gateway.services.caller import Caller
+from gateway.services.catalog.bulk import insert_rows
 from gateway.services.eligibility import PlanFacts, Refusal, SubscriptionFacts, check
 from gateway.services.errors import (
     DuplicateSubscriptionError,
@@ -28,7 +41,7 @@ from gateway.services.errors import (
 )
 from gateway.services.events import add_events
 from gateway.services.facts import FactsReader
-from gateway.services.keys import chunks, is_text_id
+from gateway.services.keys import among, chunks, is_text_id
 from gateway.services.upgrade_paths import UpgradePaths
 from gateway.services.upsert import is_postgresql
 
@@ -80,6 +93,29 @@ class UpgradeScheduling:
         target = self._checked_target(subscription_ids, target_service_plan_id)
         self._accounts(subscription_ids)
         return self._assess(subscription_ids, target, now)
+
+    def look_up_paths(
+        self, subscription_ids: Sequence[str], target_service_plan_id: str, now: datetime
+    ) -> None:
+        """Have what scheduling will need of Microsoft remembered, which may have to be asked.
+
+        :raises GatewayError: as `assess` does for the list and the target
+        """
+        self._checked_target(subscription_ids, target_service_plan_id)
+        offers = (
+            select(ServiceTemplate.application_instance_id, ResourceType.offer_id)
+            .distinct()
+            .join(ResourceType, ResourceType.service_template_id == ServiceTemplate.id)
+            .join(SubscriptionResource, SubscriptionResource.resource_type_id == ResourceType.id)
+            .where(ResourceType.kind == ResourceKind.LICENSE, SubscriptionResource.limit != 0)
+        )
+        found: set[tuple[str, str | None]] = set()
+        for chunk in chunks([key for key in subscription_ids if is_text_id(key)]):
+            which = among(self._db, SubscriptionResource.subscription_id, chunk)
+            found.update((row[0], row[1]) for row in self._db.execute(offers.where(which)))
+        for instance_id, offer_id in found:
+            if offer_id is not None:
+                self._paths.target_offer_ids(instance_id, offer_id, now)
 
     def schedule(
         self,
@@ -160,9 +196,9 @@ class UpgradeScheduling:
         query = select(Subscription.id, Subscription.account_id).where(sees_subscription(self._caller))
         accounts: dict[str, str] = {}
         for chunk in chunks(sorted(key for key in subscription_ids if is_text_id(key))):
-            if lock:
-                self._db.execute(locking.where(Subscription.id.in_(chunk)).with_for_update())
-            for row in self._db.execute(query.where(Subscription.id.in_(chunk))):
+            if lock and is_postgresql(self._db):
+                self._db.execute(locking.where(among(self._db, Subscription.id, chunk)).with_for_update())
+            for row in self._db.execute(query.where(among(self._db, Subscription.id, chunk))):
                 accounts[row.id] = row.account_id
         missing = [key for key in subscription_ids if key not in accounts]
         if missing:
@@ -200,33 +236,48 @@ class UpgradeScheduling:
         retry_of: Mapping[str, int],
     ) -> list[tuple[int, str]]:
         """Insert upgrades and their first events; row numbers follow the order of the request."""
+        same = {
+            "batch_id": batch.id,
+            "target_plan_id": batch.target_plan_id,
+            "status": UpgradeStatus.PENDING,
+            "attempts": 0,
+            "due_at": now,
+            "scheduled_at": now,
+            "changed_at": now,
+        }
         rows = [
-            {
-                "batch_id": batch.id,
-                "subscription_id": facts.id,
-                "account_id": accounts[facts.id],
-                "microsoft_tenant_id": facts.microsoft_tenant_id,
-                "application_instance_id": facts.application_instance_id,
-                "source_plan_id": facts.service_plan_id,
-                "target_plan_id": batch.target_plan_id,
-                "status": UpgradeStatus.PENDING,
-                "due_at": now,
-                "scheduled_at": now,
-                "changed_at": now,
-                "retry_of_id": retry_of.get(facts.id),
-            }
+            (
+                *same.values(),
+                facts.id,
+                accounts[facts.id],
+                facts.microsoft_tenant_id,
+                facts.application_instance_id,
+                facts.service_plan_id,
+                retry_of.get(facts.id),
+                uuid4(),
+                uuid4(),
+            )
             for facts in subscriptions
         ]
-        self._db.execute(_INSERT, rows)
+        # Objects of so many rows would cost more than everything else here.
+        insert_rows(self._db.connection(), cast("Table", Upgrade.__table__), [*same, *_COLUMNS], rows)
         detail = f"Requested by {self._caller.name}"
         add_events(self._db, Upgrade.batch_id == batch.id, "scheduled", detail, now)
         made = select(Upgrade.id, Upgrade.subscription_id).where(Upgrade.batch_id == batch.id)
         return [(row.id, row.subscription_id) for row in self._db.execute(made.order_by(Upgrade.id))]
 
 
-# Many rows go straight into the table, one after the other, and are read back afterwards: objects of them,
-# or one long statement that returns them, would cost more than everything else here.
-_INSERT = insert(cast("Table", Upgrade.__table__))
+_COLUMNS = (
+    "subscription_id",
+    "account_id",
+    "microsoft_tenant_id",
+    "application_instance_id",
+    "source_plan_id",
+    "retry_of_id",
+    "request_id",
+    "correlation_id",
+)
+"""Of an upgrade, those that differ within a batch."""
 
 
 class _TargetOffers:

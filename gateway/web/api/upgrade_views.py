@@ -52,7 +52,7 @@ def create_upgrade_batch(request: Request, asked: UpgradeBatchRequest) -> Answer
     if asked.dry_run:
         return once(request, asked, lambda: answer(present_assessment(_assess(request, asked))))
     with suppress(GatewayError):  # What is wrong is said by the schedule itself.
-        _assess(request, asked)
+        _look_up_paths(request, asked)
     return once(request, asked, lambda: _schedule(request, asked))
 
 
@@ -60,6 +60,12 @@ def _assess(request: Request, asked: UpgradeBatchRequest) -> Assessment:
     with request.registry[DATABASE].read() as db:
         scheduling = UpgradeScheduling(db, request.caller, upgrade_paths(request, db))
         return scheduling.assess(asked.subscription_ids, asked.target_service_plan_id, request.now)
+
+
+def _look_up_paths(request: Request, asked: UpgradeBatchRequest) -> None:
+    with request.registry[DATABASE].read() as db:
+        scheduling = UpgradeScheduling(db, request.caller, upgrade_paths(request, db))
+        scheduling.look_up_paths(asked.subscription_ids, asked.target_service_plan_id, request.now)
 
 
 def _schedule(request: Request, asked: UpgradeBatchRequest) -> Answer:

@@ -1,10 +1,11 @@
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from gateway.models import (
     PlanKind,
     ResourceKind,
     Role,
+    Subscription,
     SubscriptionStatus,
     Upgrade,
     UpgradeBatch,
@@ -24,7 +25,7 @@ from gateway.services.errors import (
     TooManySubscriptionsError,
 )
 from gateway.services.scheduling import UpgradeScheduling
-from tests.factories import NOW
+from tests.factories import NOW, Factories
 from tests.unit.services.helpers import E1, E3, E5, Tree, caller_of, paths_of, visible_to
 
 
@@ -338,3 +339,21 @@ def caller(db, factories):
 @pytest.fixture
 def scheduler(db, caller):
     return UpgradeScheduling(db, caller, paths_of(db, {E1: [E3]}))
+
+
+def test_of_upgrades_that_come_in_one_statement_the_newest_is_the_one_of_the_subscription(database):
+    with database.write() as db:
+        factories = Factories(db)
+        upgrade = factories.upgrade(status=UpgradeStatus.FAILED)
+        db.flush()
+        columns = {c.key: getattr(upgrade, c.key) for c in Upgrade.__table__.columns}
+        newer = [columns | {"id": upgrade.id + n, "status": status} for n, status in NEWER.items()]
+        db.execute(insert(Upgrade).values(newer))
+
+    with database.read() as db:
+        subscription = db.get_one(Subscription, columns["subscription_id"])
+        assert subscription.upgrade_id == columns["id"] + 3
+        assert subscription.upgrade_status == "canceled"
+
+
+NEWER = {3: UpgradeStatus.CANCELED, 1: UpgradeStatus.FAILED, 2: UpgradeStatus.COMPLETED}
