@@ -13,7 +13,7 @@ from gateway.engine.new_commerce import MOVE_BY_HAND
 from gateway.engine.noting import find_sku, interruption, without_failing
 from gateway.engine.outcome import Outcome, again
 from gateway.models import LicenseCheck, Upgrade, UpgradeStatus, UserLicense, UserLicenseState
-from gateway.partner_center import PartnerCenterError, UpgradeType
+from gateway.partner_center import PartnerCenterError, TransitionType, UpgradeType
 
 NAMED_USERS = 5
 """A reason names at most so many; the list has them all."""
@@ -128,7 +128,8 @@ def _judge(users: Sequence[UserLicense], other_seats: int) -> list[UserLicense]:
 
 def _patience(upgrade: Upgrade, ctx: EngineContext) -> timedelta:
     """Nobody needs to wait for licenses of which Microsoft has said that it does not move them."""
-    is_hopeless = upgrade.reason_code is not None or upgrade.transition_type == UpgradeType.ONLY
+    only_seats = upgrade.transition_type in (UpgradeType.ONLY, TransitionType.ONLY)
+    is_hopeless = upgrade.reason_code is not None or only_seats
     return timedelta(minutes=0 if is_hopeless else ctx.app.license_patience_minutes)
 
 

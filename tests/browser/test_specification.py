@@ -73,7 +73,9 @@ def test_subscriptions_are_upgraded(open_page, login, go, vendor):
     number = page.locator("tbody tr").count()
     page.get_by_role("button", name="Refresh Statuses").click()
     expect(page.get_by_text("Statuses refreshed")).to_be_visible()
-    expect(page.locator("tbody .badge.completed")).to_have_count(number, timeout=60_000)
+    # Of a customer who has the new license already, Microsoft moves the seats and not the users.
+    done = page.locator("tbody .badge.completed, tbody .badge.completed_with_warnings")
+    expect(done).to_have_count(number, timeout=60_000)
     expect(page.get_by_text(f"{number} of {number} done")).to_have_count(2)
 
 

@@ -13,7 +13,7 @@ from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeStatus
 from gateway.services.catalog import import_catalog
 from gateway.settings import AppSettings, GatewaySettings, InstanceSettings, with_simulator
 from gateway.simulator import make_app
-from tests.catalogs import LEGACY_BASIC, LEGACY_STANDARD, catalog, subscription
+from tests.catalogs import LEGACY_BASIC, LEGACY_STANDARD, STANDARD, catalog, subscription
 from tests.factories import Factories
 from tests.simulation import BASE_URL, Clock, Control, Transport
 
@@ -26,6 +26,8 @@ SUBSCRIPTIONS = [
     subscription("old", plan_id=LEGACY_BASIC),
     subscription("older", plan_id=LEGACY_BASIC),
     subscription("other", plan_id=LEGACY_STANDARD, customer_id="customer-older"),
+    subscription("rich"),
+    subscription("richer", plan_id=STANDARD, customer_id="customer-rich"),
 ]
 
 

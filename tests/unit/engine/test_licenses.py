@@ -107,6 +107,15 @@ class TestVerification:
         assert len(in_state(world, upgrade, UserLicenseState.LEFT_BEHIND)) == 2
         assert upgrade.finished_at - upgrade.submitted_at < timedelta(minutes=2)
 
+    @pytest.mark.parametrize(("name", "target"), [("rich", STANDARD), ("older", LEGACY_STANDARD)])
+    def test_nobody_waits_where_microsoft_moves_the_seats_only(self, world, name, target):
+        upgrade = world.run(world.context(), world.schedule(name, target))
+
+        assert upgrade.transition_type.endswith("_only")
+        assert upgrade.status is UpgradeStatus.COMPLETED_WITH_WARNINGS
+        assert len(in_state(world, upgrade, UserLicenseState.LEFT_BEHIND)) == 2
+        assert upgrade.finished_at - upgrade.submitted_at < timedelta(minutes=2)
+
     def test_those_for_whom_another_subscription_has_seats_keep_the_old_license(self, world):
         world.control.fault("users_left_behind", share=0.5)
 
