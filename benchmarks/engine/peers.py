@@ -35,12 +35,11 @@ class Operations:
     def __init__(self) -> None:
         self._log = os.open(LOG, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
 
-    def __call__(self, kind: str, name: str) -> bool:
+    def carry_out(self, kind: str, name: str) -> None:
         self._write("S", name)
         if kind == "sleep":
             time.sleep(SLEEP)
         self._write("E", name)
-        return True
 
     def _write(self, letter: str, name: str) -> None:
         words = f"{letter} {name} {time.monotonic_ns()} {os.getpid()} {threading.get_ident()}\n"
@@ -52,7 +51,13 @@ class HueyPeer:
         from huey import PostgresHuey, SqliteHuey
 
         self._huey = PostgresHuey(dsn=DSN) if DSN else SqliteHuey(filename=FOLDER / "huey.db", fsync=True)
-        self._task = self._huey.task()(Operations())
+        operations = Operations()
+
+        def operation(kind: str, name: str) -> bool:
+            operations.carry_out(kind, name)
+            return True  # Only what returns something is known to have ended.
+
+        self._task = self._huey.task()(operation)
 
     def enqueue(self, kind: str, name: str) -> None:
         self._task(kind, name)
@@ -81,7 +86,7 @@ class DramatiqPeer:
         parts = [AgeLimit(), TimeLimit(), Retries(max_retries=0)]
         self._broker = self._of_postgresql(DSN, parts) if DSN else self._of_sqlite(parts)
         dramatiq.set_broker(self._broker)
-        self._task = dramatiq.actor(Operations(), actor_name="operation", broker=self._broker)
+        self._task = dramatiq.actor(Operations().carry_out, actor_name="operation", broker=self._broker)
 
     def _of_postgresql(self, dsn: str, parts: list[Any]) -> Any:
         import psycopg2
