@@ -58,8 +58,9 @@ run: install
 	@echo
 	@exec $(POOL) start --config Settings.config --ini web.ini --listen 127.0.0.1:$(PORT) --var "$(VAR)"
 
+# Files stay whole, since the tests of one share its processes; the slow ones start first.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: install-dev
 	$(BIN)/ruff check .
