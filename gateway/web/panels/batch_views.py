@@ -36,7 +36,7 @@ from gateway.web.panels.words import (
     USER_LICENSE_STATES,
     counted,
 )
-from gateway.web.registry import CLIENTS, DATABASE
+from gateway.web.registry import CLIENTS, DATABASE, SETTINGS
 from gateway.web.security import Permission
 
 ROWS = 50
@@ -118,7 +118,8 @@ def live_batch(request: Request) -> Response:
     batch_id = batch_id_of(request)
     queries = UpgradeQueries(request.db, request.caller)
     shown = shown_rows(request)
-    version = version_of(queries.version(batch_id), sorted(shown))
+    limit = request.registry[SETTINGS].app.max_allowed_nb_of_simultaneous_upgrades
+    version = version_of(queries.version(batch_id), limit, sorted(shown))
     return live_response(request, version, lambda: _changes(request, queries, batch_id, shown))
 
 

@@ -8,7 +8,10 @@ from sqlalchemy import select
 from gateway.db import utcnow
 from gateway.engine.pauses import Pause
 from gateway.models import Upgrade, UpgradeStatus, UpgradeStep
+from gateway.settings import AppSettings
+from gateway.web.registry import SETTINGS
 from tests.factories import NOW
+from tests.unit.web.helpers import make_settings
 from tests.unit.web.panels.helpers import location_of
 
 URL = "/provider/upgrade-batches"
@@ -125,6 +128,13 @@ class TestTheLiveUpdate:
 
         assert response.status_int == 304
         assert response.body == b""
+
+    def test_a_new_limit_is_a_change(self, router, provider, batch):
+        version = self.ask(provider, batch).headers["ETag"]
+
+        router.registry[SETTINGS] = make_settings(app=AppSettings(max_allowed_nb_of_simultaneous_upgrades=3))
+
+        assert self.ask(provider, batch).headers["ETag"] != version
 
     def test_it_sends_only_the_rows_that_have_changed(self, db, provider, batch):
         page = provider.get(f"{URL}/{batch.id}")
