@@ -1,5 +1,6 @@
 """The pool as a service of systemd, whose part a socket plays."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -73,7 +74,9 @@ def test_it_is_not_ready_before_a_worker_has_proved_itself(pool, heard):
 
 def test_systemd_understands_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not here")
+        if "CI" in os.environ:
+            pytest.fail("CI skips nothing; expected systemd-analyze on the PATH")
+        pytest.skip("no systemd-analyze on this machine; on Debian: apt-get install systemd")
     text = UNIT.read_text().replace("/opt/office365-gateway/.venv/bin/python", sys.executable)
     unit = tmp_path / UNIT.name
     unit.write_text(text.replace("User=gateway", "User=root"))
