@@ -118,5 +118,5 @@ def test_whatever_dies_each_upgrade_is_carried_out_once(world):
     wait_for(database, 0)
 
     with closing(nodes[0].site.api(key)) as api:
-        assert_once_or_unknown(api, simulator, batch, most_unknown=COUNT // EVERY)
+        assert_once_or_unknown(api, simulator, batch, deaths=COUNT // EVERY)
     assert simulator.stats()["max_running"] <= LIMIT

@@ -52,7 +52,7 @@ def test_two_workers_share_the_limit_and_successors_take_over_at_once(tmp_path, 
             os.kill(pid, signal.SIGKILL)
 
         assert sum(api.wait_for_end(batch["id"], within=120).values()) == 40
-        assert_once_or_unknown(api, simulator, batch["id"], most_unknown=4)
+        assert_once_or_unknown(api, simulator, batch["id"], deaths=2)
         assert simulator.stats()["max_running"] <= 10
         status = site.status()
         assert (status["failures"], status["state"]) == (2, "Started")

@@ -73,7 +73,7 @@ def test_a_worker_killed_every_second_loses_nothing(site):
             wait_until(lambda: load.answered > answered + 20, within=30, what="answers")
 
         assert sum(api.wait_for_end(batch["id"], within=120).values()) == len(subscriptions)
-        assert_once_or_unknown(api, simulator, batch["id"], most_unknown=kills)
+        assert_once_or_unknown(api, simulator, batch["id"], deaths=kills)
         assert simulator.stats()["max_running"] <= 10
         assert kills >= 3
         assert states <= {"Starting", "Started"}
@@ -105,4 +105,4 @@ def test_too_many_deaths_stop_the_pool_and_a_person_starts_it_again(site):
         site.pool("start-pool")
 
         assert sum(api.wait_for_end(batch["id"], within=120).values()) == len(subscriptions)
-        assert_once_or_unknown(api, simulator, batch["id"], most_unknown=5)
+        assert_once_or_unknown(api, simulator, batch["id"], deaths=5)

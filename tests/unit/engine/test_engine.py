@@ -69,6 +69,13 @@ def away(*_):
     raise OperationalError("UPDATE", {}, Exception("the connection was lost"))
 
 
+def is_quiet(looked):
+    """Whether nothing was asked for a second; what was asked before is forgotten."""
+    looked.clear()
+    threading.Event().wait(1)
+    return not looked
+
+
 def status(world, upgrade_id):
     return world.read(upgrade_id).status
 
@@ -112,13 +119,16 @@ class TestEngine:
 
         wait_until(lambda: status(world, upgrade_id) is not UpgradeStatus.PENDING, within=5, what="a start")
 
-    def test_it_asks_the_database_nothing_while_there_is_nothing_to_do(self, world, make_engine):
+    def test_it_asks_the_database_nothing_while_there_is_nothing_to_do(self, world, make_engine, monkeypatch):
+        for polling in ("engine", "mover"):
+            monkeypatch.setattr(f"gateway.engine.{polling}.LOOK_AROUND", 60)
         looked = []
         engine = make_engine()
         engine.start()
         wait_until(lambda: engine.status()["last_heartbeat_at"], within=10, what="the first look")
-        commits = engine._context.ledger.commits
         event.listen(world.database.engine, "before_cursor_execute", lambda *given: looked.append(given[2]))
+        wait_until(lambda: is_quiet(looked), within=30, what="the end of the first look around")
+        commits = engine._context.ledger.commits
 
         threading.Event().wait(2.5)
 
