@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -68,11 +69,9 @@ class TestABulkUpgrade:
         site.kill_pool()
         site.start()
 
-        again, witness = site.api(site.create_key("provider")), site.simulator()
-        again.wait_for_end(batch["id"], within=60)
-        assert_once_or_unknown(again, witness, batch["id"])
-        again.close()
-        witness.close()
+        with closing(site.api(site.create_key("provider"))) as again, closing(site.simulator()) as witness:
+            again.wait_for_end(batch["id"], within=60)
+            assert_once_or_unknown(again, witness, batch["id"])
 
 
 class TestTheLimitOfTheSettings:
