@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 
 from gateway.db import Database
-from gateway.engine.backlog import IN_PROGRESS
+from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS
 from gateway.models import Upgrade
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,11 @@ class Claims:
     def adopt(self) -> list[int]:
         """Take over what nobody works on any more: released, or its lease has run out."""
         now = self._clock()
-        abandoned = IN_PROGRESS, or_(Upgrade.lease_owner.is_(None), Upgrade.lease_expires_at < now)
+        abandoned = (
+            IN_PROGRESS,
+            ANY_TENANT,
+            or_(Upgrade.lease_owner.is_(None), Upgrade.lease_expires_at < now),
+        )
         with self._database.write() as db:
             adopted = db.scalars(
                 update(Upgrade)
@@ -69,7 +73,7 @@ class Claims:
         mine: dict[int, datetime] = {}
         others: list[datetime] = []
         with self._database.read() as db:
-            for row in db.execute(query.where(IN_PROGRESS)):
+            for row in db.execute(query.where(IN_PROGRESS, ANY_TENANT)):
                 if row.lease_owner == self._owner:
                     mine[row.id] = row.due_at or self._clock()
                 else:
@@ -102,7 +106,8 @@ class Claims:
     def _update(
         self, which: Iterable[ColumnElement[bool]], values: Mapping[str, object], *, skip_locked: bool = False
     ) -> int:
-        query = update(Upgrade).where(Upgrade.id.in_(_locked(IN_PROGRESS, *which, skip_locked=skip_locked)))
+        found = _locked(IN_PROGRESS, ANY_TENANT, *which, skip_locked=skip_locked)
+        query = update(Upgrade).where(Upgrade.id.in_(found))
         with self._database.write() as db:
             result = db.execute(query.values(**values), execution_options={"synchronize_session": False})
             return int(result.rowcount)  # type: ignore[attr-defined]
@@ -110,5 +115,6 @@ class Claims:
 
 def _locked(*which: ColumnElement[bool], skip_locked: bool) -> Select[int]:
     """The ids of upgrades, locked in the order in which all lock, so that nobody waits in a circle."""
-    found = select(Upgrade.id).where(*which).order_by(Upgrade.id)
+    # For an order by the key itself SQLite reads all upgrades there ever were.
+    found = select(Upgrade.id).where(*which).order_by(Upgrade.id + 0)
     return found.with_for_update(key_share=True, skip_locked=skip_locked)

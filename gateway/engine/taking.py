@@ -153,7 +153,9 @@ _NOW = bindparam("now", type_=Upgrade.due_at.type)
 
 _LOCK_CLAIMS = Prepared(select(func.pg_advisory_xact_lock(bindparam("key"))))
 _COUNT = Prepared(select(func.count()).select_from(Upgrade).where(IN_PROGRESS, ANY_TENANT))
-_MINE = Prepared(select(func.count()).select_from(Upgrade).where(IN_PROGRESS, Upgrade.lease_owner == _OWNER))
+_MINE = Prepared(
+    select(func.count()).select_from(Upgrade).where(IN_PROGRESS, ANY_TENANT, Upgrade.lease_owner == _OWNER)
+)
 _LOCKS = table("pg_locks", *map(column, ("locktype", "mode", "database", "classid", "objid", "objsubid")))
 _DATABASES = table("pg_database", column("oid"), column("datname"))
 _PRESENT = Prepared(

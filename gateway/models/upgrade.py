@@ -91,24 +91,18 @@ class Upgrade(Base):
             sqlite_where=text("status = 'pending'"),
             postgresql_where=text("status = 'pending'"),
         ),
-        Index(
-            "ix_upgrade_in_progress",
-            "due_at",
-            sqlite_where=text("status = 'in_progress'"),
-            postgresql_where=text("status = 'in_progress'"),
-        ),
         Index("ix_upgrade_batch_id_status_id", "batch_id", "status", "id"),
         Index("ix_upgrade_batch_id_id", "batch_id", "id"),
         Index("ix_upgrade_batch_id_changed_at", "batch_id", "changed_at", "id", "status"),
-        Index("ix_upgrade_batch_id_subscription_id", "batch_id", "subscription_id", "id", "status"),
-        Index(
-            "ix_upgrade_pending_tenant",
-            *("microsoft_tenant_id", "batch_id"),
-            sqlite_where=text("status = 'pending'"),
-            postgresql_where=text("status = 'pending'"),
-        ),
+        Index("ix_upgrade_batch_id_subscription_id", "batch_id", "subscription_id", "id"),
         Index("ix_upgrade_subscription_id_id", "subscription_id", "id"),
-        Index("uq_upgrade_retry_of_id", "retry_of_id", unique=True),
+        Index(
+            "uq_upgrade_retry_of_id",
+            "retry_of_id",
+            unique=True,
+            sqlite_where=text("retry_of_id IS NOT NULL"),
+            postgresql_where=text("retry_of_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

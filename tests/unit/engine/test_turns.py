@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 
 from gateway.engine import backlog, ledger, taking
+from gateway.engine.claims import Claims
 from gateway.engine.ledger import End, Entry, Ledger
 from gateway.engine.listening import Listening
 from gateway.models import Account, Upgrade, UpgradeStatus
@@ -228,6 +229,24 @@ class TestPlans:
         plans = {name: plan_of(database, HOT[name]) for name in HOT}
 
         assert {name: plan for name, plan in plans.items() if READS_ALL.search(plan)} == {}
+
+    @pytest.mark.parametrize("act", [Claims.look, Claims.renew, Claims.adopt, Claims.release])
+    def test_no_look_at_leases_does(self, database, full, act):
+        statements = []
+        event.listen(
+            database.engine, "before_cursor_execute", lambda *all_of_it: statements.append(all_of_it[2:4])
+        )
+
+        act(Claims(database, "node:one", LEASE, lambda: NOW))
+
+        assert statements
+        word = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+        with database.engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            for statement, parameters in statements:
+                cursor.execute(f"{word} {statement}", parameters)
+                assert not READS_ALL.search("\n".join(str(row) for row in cursor.fetchall()))
+            cursor.close()
 
     @pytest.fixture
     def full(self, database):
