@@ -1,6 +1,6 @@
 """The worker process: serves the WSGI application on a lent socket, and does what the supervisor says.
 
-Started by the supervisor as `python -m gateway.pool.worker`; see `protocol` for how they talk.
+`worker_process` is what the supervisor starts; see `protocol` for how they talk.
 """
 
 from __future__ import annotations
@@ -378,7 +378,3 @@ def main() -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

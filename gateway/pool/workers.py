@@ -92,6 +92,8 @@ def child_options() -> dict[str, Any]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry or "." for entry in sys.path)}
     # To compile every module with each start would take half as long again as the start itself.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    # To look for plugins Pydantic would read something of every installed package; none is meant for us.
+    environment.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     options: dict[str, Any] = {"env": environment}
     if sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -117,7 +119,7 @@ class WorkerProcess(Worker):
         self._post = post
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module.
-            python_command("gateway.pool.worker"),
+            python_command("gateway.pool.worker_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -7,8 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, String, any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, String, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 CHUNK = 5_000

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy.dialects import postgresql, sqlite
+import importlib
+from typing import Any
+
+from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from gateway.db import Base
@@ -12,6 +15,14 @@ def is_postgresql(db: Session) -> bool:
     return db.get_bind().dialect.name == "postgresql"
 
 
-def insert_into(db: Session, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+def insert_into(db: Session, model: type[Base]) -> Any:
     """An insert in the words of the session's database, which knows `on_conflict_…`."""
-    return postgresql.insert(model) if is_postgresql(db) else sqlite.insert(model)
+    return insert_of(db.get_bind().dialect.name, model)
+
+
+def insert_of(dialect: str, table: Table | type[Base]) -> Any:
+    """As `insert_into`, for who has a connection.
+
+    That dialect is loaded when somebody is connected; the other one would make each worker start later.
+    """
+    return importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(table)

@@ -20,7 +20,7 @@ class Settings(BaseModel):
     of a field is the line the manual has for it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def kind_of(model: type[BaseModel], attribute: str) -> Kind | None:

@@ -19,6 +19,7 @@ from gateway.settings import (
     restore_settings,
     with_data_folder,
 )
+from gateway.web.api.openapi import document_bytes
 from gateway.web.registry import (
     BACKGROUND,
     CLIENTS,
@@ -70,7 +71,7 @@ def make_app(
     """
     database = database or Database(settings.database_url)
     clients = clients or PartnerCenterClients(settings)
-    config = Configurator(settings={})
+    config = Configurator(settings={}, introspection=False)  # Nobody asks what was configured.
     config.registry.update(
         {
             SETTINGS: settings,
@@ -98,8 +99,10 @@ def make_app(
 def rehearse() -> None:
     """Make an application and throw it away: the next one in this process takes a third of the time.
 
-    Patterns are compiled then, and what is imported late is there. Nothing is opened and nothing is sent.
+    Patterns are compiled then, validators are made, and what is imported late is there. Nothing is opened and
+    nothing is sent.
     """
+    document_bytes()
     settings = parse_settings(b"<configuration />", Path(SETTINGS_FILE))
     registry = make_app(settings).registry
     for name in (BACKGROUND, CLIENTS, DATABASE):

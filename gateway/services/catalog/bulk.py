@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Delete,
@@ -23,7 +24,8 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.services.upsert import insert_of
 
 VALUES_AT_ONCE = 2_000
 """Values in one query."""
@@ -50,7 +52,7 @@ def run_among(
         if not _has_arrays(connection):
             result = connection.execute(statement.where(column.in_(some)))
         else:
-            array = bindparam(None, some, type_=postgresql.ARRAY(String))
+            array = bindparam(None, some, type_=ARRAY(String))
             # A plan that was made while the table was empty would look through all of it for every value.
             connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
             result = connection.execute(statement.where(column == any_(array)))
@@ -76,17 +78,15 @@ def insert_rows(
         return
     if _has_arrays(connection):
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-        arrays = [
-            bindparam(name, list(columns[name]), type_=postgresql.ARRAY(table.c[name].type)) for name in names
-        ]
+        arrays = [bindparam(name, list(columns[name]), type_=ARRAY(table.c[name].type)) for name in names]
         source = func.unnest(*arrays).table_valued(*names).render_derived()
-        insert = postgresql.insert(table).from_select(list(names), select(source))
+        insert = insert_of("postgresql", table).from_select(list(names), select(source))
         if updating:
             changes = {name: insert.excluded[name] for name in updating}
             insert = insert.on_conflict_do_update(index_elements=["id"], set_=changes)
         connection.execute(insert)
     else:
-        statement = sqlite.insert(table)
+        statement = insert_of("sqlite", table)
         if updating:
             changes = {name: statement.excluded[name] for name in updating}
             statement = statement.on_conflict_do_update(index_elements=["id"], set_=changes)

@@ -53,7 +53,8 @@ Limit = Annotated[int, Field(strict=True, ge=-1, le=LARGEST_NUMBER)]
 Usage = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
 Months = Annotated[int, Field(strict=True, ge=1, le=1200)]
 
-_CONFIG = ConfigDict(extra="forbid")
+_CONFIG = ConfigDict(extra="forbid", defer_build=True)
+"""Its validators are made when the first catalog is read, for a worker should start soon."""
 
 
 @dataclass(slots=True, kw_only=True)

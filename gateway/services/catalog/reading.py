@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.services.catalog.entries import (
@@ -25,12 +25,14 @@ CHUNK = 5_000
 
 Progress = Callable[[str, int, int], None]
 
+_LATER = ConfigDict(defer_build=True)
+
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    "application_instances": TypeAdapter(list[InstanceEntry]),
-    "accounts": TypeAdapter(list[AccountEntry]),
-    "service_templates": TypeAdapter(list[TemplateEntry]),
-    "service_plans": TypeAdapter(list[PlanEntry]),
-    "subscriptions": TypeAdapter(list[SubscriptionEntry]),
+    "application_instances": TypeAdapter(list[InstanceEntry], config=_LATER),
+    "accounts": TypeAdapter(list[AccountEntry], config=_LATER),
+    "service_templates": TypeAdapter(list[TemplateEntry], config=_LATER),
+    "service_plans": TypeAdapter(list[PlanEntry], config=_LATER),
+    "subscriptions": TypeAdapter(list[SubscriptionEntry], config=_LATER),
 }
 
 COLLECTIONS = tuple(_ADAPTERS)

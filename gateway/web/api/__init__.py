@@ -17,6 +17,7 @@ from gateway.web.api.schemas_problem import Nothing
 from gateway.web.api.table import CALLS
 from gateway.web.problems import CONTENT_TYPE, ProblemError
 from gateway.web.registry import METHODS
+from gateway.web.views import OfRequest
 
 OPENAPI_ROUTE = "openapi"
 """Outside of the area `api`, since it needs no key."""
@@ -32,7 +33,11 @@ def includeme(config: Configurator) -> None:
         methods[name] = [method for call in calls for method in _methods(call)]
         for call in calls:
             config.add_view(
-                _view(call), route_name=name, request_method=call.method, permission=call.permission
+                _view(call),
+                route_name=name,
+                request_method=call.method,
+                permission=call.permission,
+                mapper=OfRequest,
             )
     config.add_route(OPENAPI_ROUTE, f"{PREFIX}/openapi.json")
     config.add_view(show_document, route_name=OPENAPI_ROUTE, request_method="GET")

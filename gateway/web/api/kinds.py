@@ -23,9 +23,12 @@ from gateway.services.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
 
 
 class APIModel(BaseModel):
-    """What goes in or out: nothing but the members that are described."""
+    """What goes in or out: nothing but the members that are described.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Pydantic makes its validators when one is first needed, for a worker should start soon.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def read_row_id(value: Any) -> int:

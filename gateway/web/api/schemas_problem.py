@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class ValidationProblem(BaseModel):
     """One thing to put right in what was sent."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     path: str = Field(
         description="Where it is; empty for the document as a whole", examples=["subscription_ids[3]"]
@@ -20,7 +20,7 @@ class ValidationProblem(BaseModel):
 class Violation(BaseModel):
     """One rule of eligibility that one subscription breaks."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     subscription_id: str = Field(examples=["1000017"])
     code: str = Field(description="The rule; codes never change their meaning", examples=["addon_not_zero"])
@@ -31,7 +31,7 @@ class Violation(BaseModel):
 class Problem(BaseModel):
     """An error, as RFC 9457 has it, with a stable code."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     type: str = Field(examples=["about:blank"])
     title: str = Field(description="The words of the status", examples=["Not Found"])
@@ -55,4 +55,4 @@ class Problem(BaseModel):
 class Nothing(BaseModel):
     """The query of a call that has none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)

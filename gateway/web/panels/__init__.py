@@ -15,6 +15,7 @@ from gateway.web.panels.screens import SCREENS, Screen
 from gateway.web.panels.signing_in import THROTTLES, SignInThrottle
 from gateway.web.registry import METHODS
 from gateway.web.sessions import is_own_form
+from gateway.web.views import OfRequest
 
 YEAR = 31_536_000
 
@@ -36,7 +37,7 @@ def _add(config: Configurator, screen: Screen) -> None:
     methods.setdefault(screen.route, []).extend(served)
     view = screen.view if screen.method == "GET" else _checked(screen.view)
     more = {"permission": screen.permission} if screen.permission else {}
-    config.add_view(view, route_name=screen.route, request_method=screen.method, **more)
+    config.add_view(view, route_name=screen.route, request_method=screen.method, mapper=OfRequest, **more)
 
 
 def _checked(view: Callable[[Request], Response]) -> Callable[[Request], Response]:

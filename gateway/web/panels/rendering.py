@@ -15,6 +15,7 @@ from pyramid.config import Configurator
 from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid_jinja2 import add_jinja2_renderer
 
 from gateway.models import SubscriptionResource
 from gateway.web.panels.places import Places, area_of
@@ -137,7 +138,9 @@ def counted_licenses(resources: Sequence[SubscriptionResource]) -> Sequence[Subs
 
 
 def add_templates(config: Configurator) -> None:
-    config.include("pyramid_jinja2")
+    # Its own `includeme` looks where every module of the process came from, to find out who calls it.
+    config.add_directive("add_jinja2_renderer", add_jinja2_renderer)
+    config.add_jinja2_renderer(".jinja2")
     config.add_settings(
         {
             "jinja2.undefined": "strict",

@@ -1,0 +1,14 @@
+"""What the supervisor runs as `python -m gateway.pool.worker_process`: a worker that is in a hurry.
+
+No garbage is looked for until all is loaded: `loading.without_collection` takes that up again.
+"""
+
+import gc
+import sys
+
+if __name__ == "__main__":
+    gc.disable()
+
+    from gateway.pool.worker import main
+
+    sys.exit(main())
