@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import select
+
 from gateway.engine.context import EngineContext, Work
 from gateway.engine.generation import LATER, Generation, History
 from gateway.engine.legacy import Legacy
 from gateway.engine.new_commerce import NewCommerce
 from gateway.engine.noting import first_step_after_checking
 from gateway.engine.outcome import Outcome, again, fail, move_on
+from gateway.models import Subscription
 from gateway.partner_center import (
     MicrosoftSubscription,
     SubscriptionStatus,
@@ -45,10 +48,14 @@ def check_upgrade(work: Work, ctx: EngineContext) -> Outcome:
     """Ask our own data first, then Microsoft."""
     with ctx.database.read() as db:
         facts = FactsReader(db)
-        subscription = facts.subscriptions([work.upgrade.subscription_id])[work.upgrade.subscription_id]
+        subscription = facts.subscription(work.upgrade.subscription_id)
         target = facts.plan(work.upgrade.target_plan_id)
-    assert target is not None  # A foreign key sees to that.
-    return _check_own_data(work, subscription, target) or _check_microsoft(work, ctx, subscription, target)
+        same = Subscription.id == work.upgrade.subscription_id
+        microsoft_id = db.scalar(select(Subscription.microsoft_subscription_id).where(same))
+    assert subscription is not None  # Foreign keys see to that.
+    assert target is not None
+    trouble = _check_own_data(work, subscription, target)
+    return trouble or _check_microsoft(work, ctx, subscription, target, microsoft_id or "")
 
 
 def _check_own_data(work: Work, subscription: SubscriptionFacts, target: PlanFacts) -> Outcome | None:
@@ -76,7 +83,11 @@ def _check_own_data(work: Work, subscription: SubscriptionFacts, target: PlanFac
 
 
 def _check_microsoft(
-    work: Work, ctx: EngineContext, subscription: SubscriptionFacts, target: PlanFacts
+    work: Work,
+    ctx: EngineContext,
+    subscription: SubscriptionFacts,
+    target: PlanFacts,
+    microsoft_subscription_id: str,
 ) -> Outcome:
     assert subscription.license is not None  # Else there would have been a violation.
     assert target.license is not None
@@ -84,9 +95,7 @@ def _check_microsoft(
     if arrived:
         return arrived
     upgrade = work.upgrade
-    found = work.microsoft.get_subscription(
-        upgrade.microsoft_tenant_id, subscription.microsoft_subscription_id or ""
-    )
+    found = work.microsoft.get_subscription(upgrade.microsoft_tenant_id, microsoft_subscription_id)
     trouble = _compare(found, subscription.license.offer_id or "", target.license.offer_id or "")
     if trouble:
         return trouble

@@ -28,6 +28,12 @@ PROBE_TIME = 10.0
 BACK_OFF = 0.5
 """What is left of the width after a sign of overload."""
 
+MEMORY = 20
+"""How many of the newest calls say whether a 503 is overload, or one of those that happen now and then."""
+
+CHANCE = 0.1
+"""Up to this share of them may be 503, as long as none of those asks for a pause."""
+
 
 class Pause(NamedTuple):
     until: datetime
@@ -56,6 +62,8 @@ class _Account:
 
     width: float
     failures: int = 0
+    unavailable: float = 0.0
+    """The share of 503 among the newest calls, since it was narrowed last."""
     is_refused: bool = False
     """The sign-in does not work."""
     pause: Pause | None = None
@@ -92,6 +100,7 @@ class Pauses:
                 self._note_failure(account, trouble, now)
             else:
                 account.failures, account.is_refused, account.pause = 0, False, None
+                account.unavailable -= account.unavailable / MEMORY
                 account.width = min(self._limit, widened(account.width))
 
     def wait(self, instance_name: str, now: datetime) -> Pause | None:
@@ -134,7 +143,9 @@ class Pauses:
 
     def _note_failure(self, account: _Account, trouble: UnavailableError, now: datetime) -> None:
         if trouble.status == 503 and account.longest(now) is None:
-            account.width = narrowed(account.width)
+            account.unavailable += (1.0 - account.unavailable) / MEMORY
+            if account.unavailable > CHANCE or trouble.retry_after is not None:
+                account.width, account.unavailable = narrowed(account.width), 0.0
         account.failures += 1
         if account.is_down:
             until = _after(now, max(outage_pause(account.failures), trouble.retry_after or 0.0))

@@ -59,7 +59,19 @@ def left_behind_warning(
 def _verify(work: Work, ctx: EngineContext, poll_pause: float) -> Outcome:
     if work.upgrade.license_check is LicenseCheck.PEOPLE:
         return _verify_people(work, ctx, poll_pause)
-    return _ending(_reported(work.upgrade) or _compare_counts(work))
+    return _verify_counts(work, ctx, poll_pause)
+
+
+def _verify_counts(work: Work, ctx: EngineContext, poll_pause: float) -> Outcome:
+    upgrade = work.upgrade
+    left = 0 if upgrade.reason else _without_a_seat(work)
+    until = upgrade.licenses_awaited_until or ctx.clock() + _patience(upgrade, ctx)
+    seconds = (until - ctx.clock()).total_seconds()
+    if left and seconds > 0:
+        waiting = f"Microsoft moves the users' licenses: {left} users have the old one without a seat for it"
+        return replace(again(min(poll_pause, seconds), waiting), changes={"licenses_awaited_until": until})
+    warning = f"{left} users still have the old license without a seat for it"
+    return _ending(warn(warning, MOVE_BY_HAND) if left else _reported(upgrade))
 
 
 def _verify_people(work: Work, ctx: EngineContext, poll_pause: float) -> Outcome:
@@ -149,14 +161,11 @@ def _new_license(work: Work) -> str:
     return status.sku_id
 
 
-def _compare_counts(work: Work) -> dict[str, str]:
-    """Whether more hold the old license than there are seats of it."""
+def _without_a_seat(work: Work) -> int:
+    """How many more hold the old license than there are seats of it."""
     old = work.upgrade.source_sku_id
     pool = find_sku(work, old) if old else None
-    left = max(0, pool.consumed_units - pool.active_units) if pool else 0
-    return (
-        warn(f"{left} users still have the old license without a seat for it", MOVE_BY_HAND) if left else {}
-    )
+    return max(0, pool.consumed_units - pool.active_units) if pool else 0
 
 
 def _reported(upgrade: Upgrade) -> dict[str, str]:

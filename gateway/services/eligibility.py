@@ -47,9 +47,8 @@ class ResourceFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class SubscriptionFacts:
-    """What the rules know of a subscription."""
+    """What the rules know of a subscription; the same of very many."""
 
-    id: str
     status: SubscriptionStatus
     kind: PlanKind
     """The kind of its plan."""
@@ -57,8 +56,9 @@ class SubscriptionFacts:
     application_instance_id: str
     vendor_id: str
     """The vendor of its plan."""
-    microsoft_subscription_id: str | None
-    microsoft_tenant_id: str | None
+    has_microsoft_subscription: bool
+    """Whether its id there is known."""
+    has_microsoft_tenant: bool
     has_live_upgrade: bool
     resources: tuple[ResourceFacts, ...]
 
@@ -163,10 +163,10 @@ def _check_subscription(subscription: SubscriptionFacts) -> Iterator[Violation]:
 
 def _missing_at_microsoft(subscription: SubscriptionFacts) -> list[str]:
     found = {
-        "Microsoft subscription id": subscription.microsoft_subscription_id,
-        "Microsoft tenant": subscription.microsoft_tenant_id,
+        "Microsoft subscription id": subscription.has_microsoft_subscription,
+        "Microsoft tenant": subscription.has_microsoft_tenant,
     }
-    return [what for what, value in found.items() if not value]
+    return [what for what, is_known in found.items() if not is_known]
 
 
 def _check_source_kind(kind: PlanKind) -> Iterator[Violation]:

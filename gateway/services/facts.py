@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import JSON, Select, String, cast, func, literal_column, select, type_coerce
 from sqlalchemy.orm import Session
 
 from gateway.models import (
     LIVE,
     Account,
-    PlanKind,
     PlanResource,
     ResourceKind,
     ResourceType,
@@ -23,25 +23,34 @@ from gateway.models import (
     Upgrade,
 )
 from gateway.services.eligibility import PlanFacts, ResourceFacts, SubscriptionFacts
-from gateway.services.keys import among, chunks
+from gateway.services.keys import Listed, chunks, listed
+from gateway.services.upsert import is_postgresql
 
-_SUBSCRIPTION = (
+_RESOURCES = (
     select(
-        Subscription.id,
-        Subscription.status,
-        Subscription.service_plan_id,
-        Subscription.microsoft_subscription_id,
-        Account.microsoft_tenant_id,
-        ServicePlan.kind,
-        ServicePlan.vendor_id,
-        ServiceTemplate.application_instance_id,
+        func.aggregate_strings(
+            cast(SubscriptionResource.resource_type_id, String)
+            + ":"
+            + cast(SubscriptionResource.limit, String),
+            " ",
+        )
     )
-    .join(Account, Account.id == Subscription.account_id)
-    .join(ServicePlan, ServicePlan.id == Subscription.service_plan_id)
-    .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
+    .where(SubscriptionResource.subscription_id == Subscription.id)
+    .correlate(Subscription)
+    .scalar_subquery()
 )
+"""Such as `3:25 4:0`: resource types and limits, in any order."""
 
-_SubscriptionRow = Row[str, SubscriptionStatus, str, str | None, str | None, PlanKind, str, str]
+_HAS_LIVE_UPGRADE = (
+    select(Upgrade.id)
+    .where(
+        Upgrade.subscription_id == Subscription.id,
+        # As the index has it that keeps an upgrade from having company.
+        type_coerce(Upgrade.status, String).in_([literal_column(f"'{status.value}'") for status in LIVE]),
+    )
+    .correlate(Subscription)
+    .exists()
+)
 
 
 class FactsReader:
@@ -53,15 +62,62 @@ class FactsReader:
     def __init__(self, db: Session) -> None:
         self._db = db
 
-    def subscriptions(self, ids: Collection[str]) -> dict[str, SubscriptionFacts]:
-        """The facts of those that exist, by id, in the order that was asked for."""
-        found: dict[str, SubscriptionFacts] = {}
-        for chunk in chunks(list(ids)):
-            resources = self._subscription_resources(chunk)
-            live = self._live(chunk)
-            for row in self._db.execute(_SUBSCRIPTION.where(among(self._db, Subscription.id, chunk))):
-                found[row.id] = _subscription_facts(row, row.id in live, tuple(resources[row.id]))
-        return {key: found[key] for key in ids if key in found}
+    def subscription(self, subscription_id: str) -> SubscriptionFacts | None:
+        return next((facts for facts, _ in self.subscriptions([subscription_id])), None)
+
+    def subscriptions(self, ids: Sequence[str]) -> list[tuple[SubscriptionFacts, list[int]]]:
+        """What there is to know of them, and the places in `ids` of those of whom it is true.
+
+        The database brings those together that are alike: of very many, few are unlike all others.
+        """
+        places: defaultdict[tuple[str, str, bool, bool, bool, _Resources], list[int]] = defaultdict(list)
+        for *facts, resources, alike in self._db.execute(self._alike(listed(self._db, ids))):
+            places[*facts, _resources(resources)] += alike
+        plans = self.plans({plan_id for _, plan_id, *_ in places})
+        types = self._types({type_id for *_, resources in places for type_id, _ in resources})
+        return [
+            (
+                SubscriptionFacts(
+                    status=SubscriptionStatus(status),
+                    kind=plans[plan_id].kind,
+                    service_plan_id=plan_id,
+                    application_instance_id=plans[plan_id].application_instance_id,
+                    vendor_id=plans[plan_id].vendor_id,
+                    has_microsoft_subscription=bool(has_microsoft_subscription),
+                    has_microsoft_tenant=bool(has_microsoft_tenant),
+                    has_live_upgrade=bool(has_live_upgrade),
+                    resources=tuple(ResourceFacts(*types[type_id], limit) for type_id, limit in resources),
+                ),
+                alike,
+            )
+            for (
+                status,
+                plan_id,
+                has_microsoft_subscription,
+                has_microsoft_tenant,
+                has_live_upgrade,
+                resources,
+            ), alike in places.items()
+        ]
+
+    def _alike(self, asked: Listed) -> Select[*tuple[Any, ...]]:
+        found = (
+            select(
+                type_coerce(Subscription.status, String).label("status"),
+                Subscription.service_plan_id.label("plan_id"),
+                (func.coalesce(Subscription.microsoft_subscription_id, "") != "").label("has_subscription"),
+                (func.coalesce(Account.microsoft_tenant_id, "") != "").label("has_tenant"),
+                _HAS_LIVE_UPGRADE.label("is_live"),
+                _RESOURCES.label("resources"),
+                asked.place.label("place"),
+            )
+            .join_from(Subscription, Account, Account.id == Subscription.account_id)
+            .where(Subscription.id == asked.key)
+            .subquery()
+        )
+        *alike, place = found.c
+        together = func.json_agg if is_postgresql(self._db) else func.json_group_array
+        return select(*alike, together(place, type_=JSON)).group_by(*alike)
 
     def plan(self, plan_id: str) -> PlanFacts | None:
         return self.plans([plan_id]).get(plan_id)
@@ -98,20 +154,6 @@ class FactsReader:
             for row in self._db.execute(query)
         }
 
-    def _live(self, ids: Collection[str]) -> set[str]:
-        query = select(Upgrade.subscription_id).where(
-            among(self._db, Upgrade.subscription_id, ids), Upgrade.status.in_(LIVE)
-        )
-        return set(self._db.scalars(query))
-
-    def _subscription_resources(self, ids: Collection[str]) -> dict[str, list[ResourceFacts]]:
-        query = select(
-            SubscriptionResource.subscription_id,
-            SubscriptionResource.resource_type_id,
-            SubscriptionResource.limit,
-        ).where(among(self._db, SubscriptionResource.subscription_id, ids))
-        return self._resources(self._db.execute(query))
-
     def _plan_resources(self, ids: Collection[str]) -> dict[str, list[ResourceFacts]]:
         query = select(PlanResource.service_plan_id, PlanResource.resource_type_id, PlanResource.limit).where(
             PlanResource.service_plan_id.in_(ids)
@@ -142,18 +184,10 @@ class FactsReader:
         return found
 
 
-def _subscription_facts(
-    row: _SubscriptionRow, has_live_upgrade: bool, resources: tuple[ResourceFacts, ...]
-) -> SubscriptionFacts:
-    return SubscriptionFacts(
-        id=row.id,
-        status=row.status,
-        kind=row.kind,
-        service_plan_id=row.service_plan_id,
-        application_instance_id=row.application_instance_id,
-        vendor_id=row.vendor_id,
-        microsoft_subscription_id=row.microsoft_subscription_id,
-        microsoft_tenant_id=row.microsoft_tenant_id,
-        has_live_upgrade=has_live_upgrade,
-        resources=resources,
-    )
+_Resources = tuple[tuple[int, int], ...]
+
+
+def _resources(text: str | None) -> _Resources:
+    """Ids of types and limits, as `_RESOURCES` writes them, in one order."""
+    pairs = (pair.split(":") for pair in (text or "").split())
+    return tuple(sorted((int(type_id), int(limit)) for type_id, limit in pairs))

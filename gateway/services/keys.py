@@ -5,9 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, String, any_, bindparam, func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    SQLColumnExpression,
+    String,
+    any_,
+    bindparam,
+    func,
+    null,
+    select,
+)
 from sqlalchemy.orm import Session
 
 CHUNK = 5_000
@@ -32,6 +43,37 @@ def among(db: Session, column: SQLColumnExpression[str], keys: Collection[str]) 
         return column == any_(bindparam(None, list(keys), type_=ARRAY(String)))
     listed = func.json_each(json.dumps(list(keys))).table_valued("value")
     return column.in_(select(listed.c.value))
+
+
+class Listed(NamedTuple):
+    """The columns of a table that is made of one parameter, or of two."""
+
+    key: ColumnElement[str]
+    place: ColumnElement[int]
+    """In the list, from 0."""
+    number: ColumnElement[Any]
+
+
+def listed(db: Session, keys: Sequence[str], numbers: Sequence[int | None] | None = None) -> Listed:
+    """Keys as a table that a statement selects from, however many they are.
+
+    :param numbers: one that belongs to each key; null when there are none
+    """
+    if db.get_bind().dialect.name == "postgresql":
+        texts = bindparam(None, list(keys), type_=ARRAY(String))
+        integers = bindparam(None, list(numbers or ()), type_=ARRAY(Integer))
+        table = (
+            func.unnest(texts, integers)
+            .table_valued("key", "number", with_ordinality="place")
+            .render_derived()
+        )
+        return Listed(table.c.key, table.c.place - 1, table.c.number)
+    if numbers is None:
+        table = func.json_each(json.dumps(list(keys))).table_valued("key", "value")
+        return Listed(table.c.value, table.c.key, null())
+    table = func.json_each(json.dumps(list(zip(keys, numbers, strict=True)))).table_valued("key", "value")
+    key, number = (func.json_extract(table.c.value, path) for path in ("$[0]", "$[1]"))
+    return Listed(key, table.c.key, number)
 
 
 def is_text_id(key: str) -> bool:

@@ -7,14 +7,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
-from uuid import uuid4
+from typing import Any
 
-from sqlalchemy import Table, select
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    SQLColumnExpression,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from gateway.models import (
     LIVE,
+    Account,
     ResourceKind,
     ResourceType,
     ServicePlan,
@@ -29,8 +39,7 @@ from gateway.services.abilities import Abilities
 from gateway.services.audit import Audit, AuditAction
 from gateway.services.branch import sees_plan, sees_subscription
 from gateway.services.caller import Caller
-from gateway.services.catalog.bulk import insert_rows
-from gateway.services.eligibility import PlanFacts, Refusal, SubscriptionFacts, check
+from gateway.services.eligibility import PlanFacts, Refusal, SubscriptionFacts, Violation, check
 from gateway.services.errors import (
     DuplicateSubscriptionError,
     NoSubscriptionsError,
@@ -41,7 +50,7 @@ from gateway.services.errors import (
 )
 from gateway.services.events import add_events
 from gateway.services.facts import FactsReader
-from gateway.services.keys import among, chunks, is_text_id
+from gateway.services.keys import among, chunks, is_text_id, listed
 from gateway.services.upgrade_paths import UpgradePaths
 from gateway.services.upsert import is_postgresql
 
@@ -59,7 +68,7 @@ class Assessment:
     """Which subscriptions could go to the target, both in the order of the request."""
 
     target: PlanFacts
-    eligible: list[SubscriptionFacts]
+    eligible: dict[str, SubscriptionFacts]
     refused: list[Refusal]
 
 
@@ -91,7 +100,7 @@ class UpgradeScheduling:
         :raises ForbiddenError: if the caller may not upgrade
         """
         target = self._checked_target(subscription_ids, target_service_plan_id)
-        self._accounts(subscription_ids)
+        self._check_visible(subscription_ids)
         return self._assess(subscription_ids, target, now)
 
     def look_up_paths(
@@ -134,12 +143,12 @@ class UpgradeScheduling:
         :raises GatewayError: as `assess` does
         """
         target = self._checked_target(subscription_ids, target_service_plan_id)
-        accounts = self._accounts(subscription_ids, lock=True)
+        self.lock(subscription_ids)
         assessment = self._assess(subscription_ids, target, now)
         if assessment.refused and not (only_eligible and assessment.eligible):
             raise NotEligibleError(assessment.refused)
         batch = self._add_batch(target, now)
-        upgrades = self._add_upgrades(batch, assessment.eligible, accounts, now, retry_of or {})
+        upgrades = self._add_upgrades(batch, list(assessment.eligible), now, retry_of)
         self._record(batch, target, assessment, now)
         log.info(
             "Upgrades scheduled: batch=%s count=%s target=%s account=%s",
@@ -153,9 +162,21 @@ class UpgradeScheduling:
     def lock(self, subscription_ids: Sequence[str]) -> None:
         """Keep others from scheduling the same subscriptions until this transaction ends.
 
+        Whoever comes second finds the upgrade of the first. All lock in one order, that of the bytes, and so
+        never wait for each other in a circle. SQLite has one writer at a time and needs none of it.
+
         :raises SubscriptionNotFoundError: for what the caller does not see
         """
-        self._accounts(subscription_ids, lock=True)
+        if is_postgresql(self._db):
+            asked = listed(self._db, [key for key in subscription_ids if is_text_id(key)])
+            # Those that are being upgraded are refused anyway; they belong to the engine, which never waits.
+            idle = Subscription.upgrade_status.not_in([status.value for status in LIVE])
+            wanted = select(Subscription.id).where(
+                idle, sees_subscription(self._caller), Subscription.id == asked.key
+            )
+            locked = wanted.order_by(Subscription.id.collate("C")).with_for_update(of=Subscription)
+            self._db.execute(select(func.count()).select_from(locked.subquery()))
+        self._check_visible(subscription_ids)
 
     def _record(self, batch: UpgradeBatch, target: PlanFacts, assessment: Assessment, now: datetime) -> None:
         left_out = f"; {len(assessment.refused)} left out" if assessment.refused else ""
@@ -182,38 +203,26 @@ class UpgradeScheduling:
             raise ServicePlanNotFoundError([plan_id])
         return target
 
-    def _accounts(self, subscription_ids: Sequence[str], *, lock: bool = False) -> dict[str, str]:
-        """The customer of each subscription; all of them must exist for the caller.
-
-        :param lock: keep others from scheduling the same subscriptions until this transaction ends, so that
-            whoever comes second finds the upgrade of the first. All lock in one order, that of the bytes, and
-            so never wait for each other in a circle. SQLite has one writer at a time and needs none of it.
-        """
-        order = Subscription.id.collate("C") if is_postgresql(self._db) else Subscription.id
-        # Those that are being upgraded are refused anyway, and belong to the engine, which must never wait.
-        idle = Subscription.upgrade_status.not_in([status.value for status in LIVE])
-        locking = select(Subscription.id).where(idle, sees_subscription(self._caller)).order_by(order)
-        query = select(Subscription.id, Subscription.account_id).where(sees_subscription(self._caller))
-        accounts: dict[str, str] = {}
-        for chunk in chunks(sorted(key for key in subscription_ids if is_text_id(key))):
-            if lock and is_postgresql(self._db):
-                self._db.execute(locking.where(among(self._db, Subscription.id, chunk)).with_for_update())
-            for row in self._db.execute(query.where(among(self._db, Subscription.id, chunk))):
-                accounts[row.id] = row.account_id
-        missing = [key for key in subscription_ids if key not in accounts]
+    def _check_visible(self, subscription_ids: Sequence[str]) -> None:
+        asked = listed(self._db, [key for key in subscription_ids if is_text_id(key)])
+        is_visible = exists().where(Subscription.id == asked.key, sees_subscription(self._caller))
+        missing = set(self._db.scalars(select(asked.key).where(~is_visible)))
+        missing |= {key for key in subscription_ids if not is_text_id(key)}
         if missing:
-            raise SubscriptionNotFoundError(missing)
-        return accounts
+            raise SubscriptionNotFoundError([key for key in subscription_ids if key in missing])
 
     def _assess(self, subscription_ids: Sequence[str], target: PlanFacts, now: datetime) -> Assessment:
-        assessment = Assessment(target, [], [])
+        found: dict[int, tuple[SubscriptionFacts, tuple[Violation, ...]]] = {}
         targets = _TargetOffers(self._paths, now)
-        for facts in self._facts.subscriptions(subscription_ids).values():
-            violations = check(facts, target, targets.of(facts))
+        for facts, places in self._facts.subscriptions(subscription_ids):
+            found.update(dict.fromkeys(places, (facts, check(facts, target, targets.of(facts)))))
+        assessment = Assessment(target, {}, [])
+        for place, key in enumerate(subscription_ids):
+            facts, violations = found[place]
             if violations:
-                assessment.refused.append(Refusal(facts.id, violations))
+                assessment.refused.append(Refusal(key, violations))
             else:
-                assessment.eligible.append(facts)
+                assessment.eligible[key] = facts
         return assessment
 
     def _add_batch(self, target: PlanFacts, now: datetime) -> UpgradeBatch:
@@ -230,54 +239,59 @@ class UpgradeScheduling:
     def _add_upgrades(
         self,
         batch: UpgradeBatch,
-        subscriptions: Sequence[SubscriptionFacts],
-        accounts: dict[str, str],
+        subscription_ids: Sequence[str],
         now: datetime,
-        retry_of: Mapping[str, int],
+        retry_of: Mapping[str, int] | None,
     ) -> list[tuple[int, str]]:
         """Insert upgrades and their first events; row numbers follow the order of the request."""
-        same = {
-            "batch_id": batch.id,
-            "target_plan_id": batch.target_plan_id,
-            "status": UpgradeStatus.PENDING,
-            "attempts": 0,
-            "due_at": now,
-            "scheduled_at": now,
-            "changed_at": now,
+        repeated = None if retry_of is None else [retry_of.get(key) for key in subscription_ids]
+        asked = listed(self._db, subscription_ids, repeated)
+        columns: dict[InstrumentedAttribute[Any], SQLColumnExpression[Any]] = {
+            Upgrade.batch_id: literal(batch.id),
+            Upgrade.subscription_id: Subscription.id,
+            Upgrade.account_id: Subscription.account_id,
+            Upgrade.microsoft_tenant_id: Account.microsoft_tenant_id,
+            Upgrade.application_instance_id: ServiceTemplate.application_instance_id,
+            Upgrade.source_plan_id: Subscription.service_plan_id,
+            Upgrade.target_plan_id: literal(batch.target_plan_id),
+            Upgrade.status: literal(UpgradeStatus.PENDING, Upgrade.status.type),
+            Upgrade.attempts: literal(0),
+            Upgrade.retry_of_id: asked.number,
+            Upgrade.request_id: _new_uuid(self._db),
+            Upgrade.correlation_id: _new_uuid(self._db),
         }
-        rows = [
-            (
-                *same.values(),
-                facts.id,
-                accounts[facts.id],
-                facts.microsoft_tenant_id,
-                facts.application_instance_id,
-                facts.service_plan_id,
-                retry_of.get(facts.id),
-                uuid4(),
-                uuid4(),
-            )
-            for facts in subscriptions
-        ]
-        # Objects of so many rows would cost more than everything else here.
-        insert_rows(self._db.connection(), cast("Table", Upgrade.__table__), [*same, *_COLUMNS], rows)
+        times = (Upgrade.due_at, Upgrade.scheduled_at, Upgrade.changed_at)
+        columns |= {column: literal(now, column.type) for column in times}
+        rows = (
+            select(*columns.values())
+            .join_from(Subscription, Account, Account.id == Subscription.account_id)
+            .join(ServicePlan, ServicePlan.id == Subscription.service_plan_id)
+            .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
+            .where(Subscription.id == asked.key)
+            .order_by(asked.place)
+        )
+        # One statement for all: objects, and even rows, would cost more than everything else here.
+        self._db.execute(insert(Upgrade).from_select(list(columns), rows, include_defaults=False))
         detail = f"Requested by {self._caller.name}"
         add_events(self._db, Upgrade.batch_id == batch.id, "scheduled", detail, now)
-        made = select(Upgrade.id, Upgrade.subscription_id).where(Upgrade.batch_id == batch.id)
-        return [(row.id, row.subscription_id) for row in self._db.execute(made.order_by(Upgrade.id))]
+        return self._of_batch(batch)
+
+    def _of_batch(self, batch: UpgradeBatch) -> list[tuple[int, str]]:
+        together = func.json_agg if is_postgresql(self._db) else func.json_group_array
+        made = select(Upgrade.id, Upgrade.subscription_id).where(Upgrade.batch_id == batch.id).subquery()
+        lists = (together(column, type_=JSON) for column in (made.c.id, made.c.subscription_id))
+        ids, subscription_ids = self._db.execute(select(*lists)).one()
+        return sorted(zip(ids, subscription_ids, strict=True))
 
 
-_COLUMNS = (
-    "subscription_id",
-    "account_id",
-    "microsoft_tenant_id",
-    "application_instance_id",
-    "source_plan_id",
-    "retry_of_id",
-    "request_id",
-    "correlation_id",
-)
-"""Of an upgrade, those that differ within a batch."""
+def _new_uuid(db: Session) -> ColumnElement[Any]:
+    """A random one for each row, of version 4, as a column of them is stored."""
+    if is_postgresql(db):
+        return func.gen_random_uuid()
+    return literal_column(
+        "lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2)"
+        " || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(8)), 2))"
+    )
 
 
 class _TargetOffers:

@@ -59,7 +59,7 @@ QUICK = {
 }
 
 
-def wait_until(condition: Callable[[], T], *, within: float, what: str) -> T:
+def wait_until(condition: Callable[[], T], *, within: float, what: str, look_every: float = 0.05) -> T:
     """The first true value of `condition`, or a failed test that says what was waited for."""
     deadline = time.monotonic() + within
     while True:
@@ -67,7 +67,7 @@ def wait_until(condition: Callable[[], T], *, within: float, what: str) -> T:
         if value:
             return value
         assert time.monotonic() < deadline, f"waited {within} s for: {what}"
-        time.sleep(0.05)
+        time.sleep(look_every)
 
 
 class Site:
@@ -235,12 +235,12 @@ class API:
         counts: dict[str, int] = self.get(f"upgrade-batches/{batch_id}")["counts"]
         return Counter({status: count for status, count in counts.items() if count})
 
-    def wait_for_end(self, batch_id: str, *, within: float) -> Counter[str]:
+    def wait_for_end(self, batch_id: str, *, within: float, look_every: float = 0.05) -> Counter[str]:
         def counts() -> Counter[str] | None:
             found = self.statuses(batch_id)
             return None if {"pending", "in_progress"} & set(found) else found
 
-        found = wait_until(counts, within=within, what="the batch to end")
+        found = wait_until(counts, within=within, what="the batch to end", look_every=look_every)
         assert found is not None
         return found
 

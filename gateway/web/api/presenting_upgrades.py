@@ -63,8 +63,7 @@ def present_scheduled(scheduled: Scheduled) -> ScheduledBatch:
 def present_assessment(assessment: Assessment) -> ScheduledBatch:
     """The same lists as if it had been scheduled, without the ids that only a schedule gives."""
     upgrades = [
-        ScheduledUpgrade(id=None, subscription_id=facts.id, upgrade_status=None)
-        for facts in assessment.eligible
+        ScheduledUpgrade(id=None, subscription_id=key, upgrade_status=None) for key in assessment.eligible
     ]
     return ScheduledBatch(id=None, upgrades=upgrades, refused=present_refusals(assessment.refused))
 

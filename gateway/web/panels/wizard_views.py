@@ -195,8 +195,8 @@ def _preview(source: ServicePlan, target: ServicePlan, assessment: Assessment, i
     return Preview(
         assessment,
         [(code, REASONS[code], number) for code, number in kept.most_common()],
-        compare_prices(source, target, [_seats(facts) for facts in assessment.eligible]),
-        _digest([facts.id for facts in assessment.eligible], target.id),
+        compare_prices(source, target, [_seats(facts) for facts in assessment.eligible.values()]),
+        _digest(list(assessment.eligible), target.id),
         is_whole,
     )
 
@@ -206,7 +206,7 @@ def _part(preview: Preview, show: str, number: str) -> tuple[list[str], int, int
 
     Those that cannot be upgraded come first.
     """
-    eligible = [facts.id for facts in preview.assessment.eligible]
+    eligible = list(preview.assessment.eligible)
     refused = [
         refusal.subscription_id
         for refusal in preview.assessment.refused
@@ -222,11 +222,11 @@ def _rows(
     request: Request, preview: Preview, ids: Sequence[str], source: ServicePlan, target: ServicePlan
 ) -> list[PreviewRow]:
     violations = {each.subscription_id: each.violations for each in preview.assessment.refused}
-    seats = {facts.id: _seats(facts) for facts in preview.assessment.eligible}
+    eligible = preview.assessment.eligible
     rows = []
     for row in SubscriptionQueries(request.db, request.caller).by_ids(ids):
         key = row.subscription.id
-        prices = compare_prices(source, target, [seats[key]]) if key in seats else []
+        prices = compare_prices(source, target, [_seats(eligible[key])]) if key in eligible else []
         rows.append(PreviewRow(row, violations.get(key, ()), prices[0] if prices else None))
     return rows
 

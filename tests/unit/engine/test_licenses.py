@@ -158,6 +158,14 @@ class TestVerification:
         assert asked(world, "users", "licenses") == []
         assert people(world, upgrade) == []
 
+    def test_microsoft_is_given_time_to_move_them_where_only_numbers_are_compared(self, world):
+        world.control.fault("licenses_lag", seconds=200)
+
+        upgrade = world.run(world.context(license_check_max_users=0), world.schedule("team", STANDARD))
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert upgrade.finished_at - upgrade.submitted_at >= timedelta(seconds=200)
+
 
 class TestWhatGoesWrongMeanwhile:
     @pytest.mark.parametrize("status", [403, 503])

@@ -17,6 +17,7 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 NAME = "Office 365"
 AWAY = UnavailableError("away", status=500)
 OVERLOADED = UnavailableError("overloaded", status=503)
+ASKS_FOR_A_PAUSE = UnavailableError("overloaded", status=503, retry_after=1)
 
 
 def later(seconds):
@@ -126,7 +127,7 @@ class TestASignInThatFails:
 
 
 class TestTheWidth:
-    @pytest.mark.parametrize("trouble", [ThrottledError(retry_after=1), OVERLOADED])
+    @pytest.mark.parametrize("trouble", [ThrottledError(retry_after=1), ASKS_FOR_A_PAUSE])
     def test_overload_halves_it_and_success_widens_it_again(self, pauses, trouble):
         pauses.note(NAME, trouble, NOW)
         narrow = pauses.rooms(later(2))["office 365"]
@@ -135,6 +136,18 @@ class TestTheWidth:
 
         assert narrow == 5
         assert pauses.rooms(later(2)) == {}
+
+    def test_several_503_of_few_calls_halve_it(self, pauses):
+        for trouble in [OVERLOADED, *[None] * 3] * 3:
+            pauses.note(NAME, trouble, NOW)
+
+        assert pauses.rooms(NOW) == {"office 365": 5}
+
+    def test_a_503_now_and_then_leaves_it_as_it_is(self, pauses):
+        for trouble in [OVERLOADED, *[None] * 30] * 20:
+            pauses.note(NAME, trouble, NOW)
+
+        assert pauses.rooms(NOW) == {}
 
     def test_calls_under_way_at_the_same_time_halve_it_once(self, pauses):
         for _ in range(8):

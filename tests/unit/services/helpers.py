@@ -36,14 +36,13 @@ def other_facts(limit: int, key: str = "tenant") -> ResourceFacts:
 def subscription_facts(*resources: ResourceFacts, **changes: Any) -> SubscriptionFacts:
     """A subscription that may go to `plan_facts()`, but for what is changed."""
     facts = SubscriptionFacts(
-        id="subscription",
         status=SubscriptionStatus.ACTIVE,
         kind=PlanKind.STANDARD,
         service_plan_id="source",
         application_instance_id="office365",
         vendor_id="provider",
-        microsoft_subscription_id="8d7c5848-a9bb-4ca1-a329-eabd93e39bfc",
-        microsoft_tenant_id="b589e9bd-ec86-4a74-886f-2e89ad37d34f",
+        has_microsoft_subscription=True,
+        has_microsoft_tenant=True,
         has_live_upgrade=False,
         resources=resources or (license_facts(5),),
     )

@@ -121,7 +121,7 @@ class TestCheck:
         assert violation.code == "subscription_not_active"
         assert status.value in violation.detail
 
-    @pytest.mark.parametrize("missing", ["microsoft_subscription_id", "microsoft_tenant_id"])
+    @pytest.mark.parametrize("missing", ["has_microsoft_subscription", "has_microsoft_tenant"])
     @pytest.mark.parametrize("nothing", [None, ""])
     def test_microsoft_must_know_the_subscription_and_its_tenant(self, missing, nothing):
         [violation] = check(subscription_facts(**{missing: nothing}), plan_facts(), None)
@@ -182,7 +182,7 @@ class TestCheck:
             addon_facts(3),
             status=SubscriptionStatus.EXPIRED,
             kind=PlanKind.CUSTOMER_MANAGEMENT,
-            microsoft_tenant_id=None,
+            has_microsoft_tenant=False,
             has_live_upgrade=True,
             application_instance_id="another",
             vendor_id="another",
@@ -243,14 +243,13 @@ resources = st.lists(
 ).map(tuple)
 subscriptions = st.builds(
     SubscriptionFacts,
-    id=st.just("subscription"),
     status=st.sampled_from([SubscriptionStatus.ACTIVE] * 6 + list(SubscriptionStatus)),
     kind=st.sampled_from([PlanKind.STANDARD] * 5 + list(PlanKind)),
     service_plan_id=st.sampled_from(["source", "source", "target"]),
     application_instance_id=st.sampled_from(["office365", "office365", "another"]),
     vendor_id=st.sampled_from(["provider", "provider", "reseller"]),
-    microsoft_subscription_id=st.sampled_from(["8d7c5848", "8d7c5848", None]),
-    microsoft_tenant_id=st.sampled_from(["b589e9bd", "b589e9bd", None]),
+    has_microsoft_subscription=st.sampled_from([True, True, False]),
+    has_microsoft_tenant=st.sampled_from([True, True, False]),
     has_live_upgrade=st.sampled_from([False, False, True]),
     resources=resources,
 )
@@ -269,8 +268,8 @@ SPOILED = [
     ({"status": SubscriptionStatus.DELETED}, V.SUBSCRIPTION_NOT_ACTIVE),
     ({"has_live_upgrade": True}, V.UPGRADE_IN_PROGRESS),
     ({"kind": PlanKind.CUSTOMER_MANAGEMENT}, V.SOURCE_NOT_UPGRADABLE),
-    ({"microsoft_subscription_id": None}, V.NOT_PROVISIONED),
-    ({"microsoft_tenant_id": None}, V.NOT_PROVISIONED),
+    ({"has_microsoft_subscription": False}, V.NOT_PROVISIONED),
+    ({"has_microsoft_tenant": False}, V.NOT_PROVISIONED),
     ({"application_instance_id": "elsewhere"}, V.OTHER_APPLICATION_INSTANCE),
     ({"vendor_id": "somebody"}, V.OTHER_VENDOR),
     ({"service_plan_id": "target"}, V.SAME_PLAN),
@@ -295,7 +294,8 @@ def is_allowed(subscription, target, target_offer_ids):
         and reachable
         and subscription.status.value == "active"
         and not subscription.has_live_upgrade
-        and bool(subscription.microsoft_subscription_id and subscription.microsoft_tenant_id)
+        and subscription.has_microsoft_subscription
+        and subscription.has_microsoft_tenant
         and (subscription.kind, target.kind) == (PlanKind.STANDARD, PlanKind.STANDARD)
         and subscription.service_plan_id != target.id
         and subscription.application_instance_id == target.application_instance_id

@@ -229,7 +229,7 @@ class TestAssess:
 
         assessment = scheduler.assess([two, bad, one], plans.target.id, NOW)
 
-        assert [facts.id for facts in assessment.eligible] == [two, one]
+        assert list(assessment.eligible) == [two, one]
         assert [refusal.subscription_id for refusal in assessment.refused] == [bad]
         assert assessment.target.id == plans.target.id
         assert count(db, Upgrade) == count(db, UpgradeBatch) == 0
@@ -253,8 +253,7 @@ class TestWhoMayDoIt:
             for owner in tree.vendors:
                 ids = [tree.subscriptions[owner.id].id]
                 if owner.id in visible_to(tree, vendor):
-                    [facts] = scheduler.assess(ids, tree.targets[owner.id].id, NOW).eligible
-                    assert facts.id == ids[0]
+                    assert list(scheduler.assess(ids, tree.targets[owner.id].id, NOW).eligible) == ids
                     continue
                 with pytest.raises(ServicePlanNotFoundError):
                     scheduler.assess(ids, tree.targets[owner.id].id, NOW)
