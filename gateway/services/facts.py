@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Select, String, cast, func, literal_column, select, type_coerce
+from sqlalchemy import JSON, Row, Select, String, cast, func, literal_column, select, type_coerce
 from sqlalchemy.orm import Session
 
 from gateway.models import (
     LIVE,
     Account,
+    PlanKind,
     PlanResource,
     ResourceKind,
     ResourceType,
@@ -73,7 +74,7 @@ class FactsReader:
         places: defaultdict[tuple[str, str, bool, bool, bool, _Resources], list[int]] = defaultdict(list)
         for *facts, resources, alike in self._db.execute(self._alike(listed(self._db, ids))):
             places[*facts, _resources(resources)] += alike
-        plans = self.plans({plan_id for _, plan_id, *_ in places})
+        plans = self._plan_rows({plan_id for _, plan_id, *_ in places})
         types = self._types({type_id for *_, resources in places for type_id, _ in resources})
         return [
             (
@@ -131,6 +132,19 @@ class FactsReader:
 
     def _plans(self, ids: Collection[str]) -> dict[str, PlanFacts]:
         resources = self._plan_resources(ids)
+        return {
+            plan.id: PlanFacts(
+                id=plan.id,
+                name=plan.name,
+                kind=plan.kind,
+                application_instance_id=plan.application_instance_id,
+                vendor_id=plan.vendor_id,
+                resources=tuple(resources[plan.id]),
+            )
+            for plan in self._plan_rows(ids).values()
+        }
+
+    def _plan_rows(self, ids: Collection[str]) -> dict[str, Row[str, str, PlanKind, str, str]]:
         query = (
             select(
                 ServicePlan.id,
@@ -142,17 +156,7 @@ class FactsReader:
             .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
             .where(ServicePlan.id.in_(ids))
         )
-        return {
-            row.id: PlanFacts(
-                id=row.id,
-                name=row.name,
-                kind=row.kind,
-                application_instance_id=row.application_instance_id,
-                vendor_id=row.vendor_id,
-                resources=tuple(resources[row.id]),
-            )
-            for row in self._db.execute(query)
-        }
+        return {row.id: row for row in self._db.execute(query)}
 
     def _plan_resources(self, ids: Collection[str]) -> dict[str, list[ResourceFacts]]:
         query = select(PlanResource.service_plan_id, PlanResource.resource_type_id, PlanResource.limit).where(

@@ -181,7 +181,9 @@ def _schedule(request: Request, asked: Chosen, target_id: str) -> Scheduled | No
 def _ask_microsoft_first(request: Request, asked: Chosen, target_id: str) -> None:
     """Upgrade paths are asked for before the transaction begins that keeps others from writing."""
     with request.registry[DATABASE].read() as db, suppress(GatewayError):
-        _assess(request, db, asked.subscription_ids(SubscriptionQueries(db, request.caller)), target_id)
+        scheduling = UpgradeScheduling(db, request.caller, upgrade_paths(request, db))
+        ids = asked.subscription_ids(SubscriptionQueries(db, request.caller))
+        scheduling.look_up_paths(ids, target_id, request.now)
 
 
 def _assess(request: Request, db: Session, ids: Sequence[str], target_id: str) -> Assessment:

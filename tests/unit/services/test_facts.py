@@ -65,7 +65,8 @@ class TestSubscriptions:
 
         found = facts.subscriptions([three, "nowhere", two, one])
 
-        assert sorted((each.license.limit, sorted(places)) for each, places in found) == [(5, [0, 3]), (6, [2])]
+        places = {each.license.limit: sorted(alike) for each, alike in found}
+        assert places == {5: [0, 3], 6: [2]}
         assert facts.subscriptions([]) == []
         assert facts.subscription("nowhere") is None
 
@@ -91,7 +92,7 @@ class TestSubscriptions:
         [(_, places)] = facts.subscriptions(ids)
 
         assert len(places) == 30
-        assert len(statements) == 5
+        assert len(statements) == 3
 
     @pytest.fixture
     def facts(self, db):
