@@ -1,14 +1,18 @@
 """What clients notice of recycles, and how soon a saved limit is in force.
 
-    python -m benchmarks.recycle [--recycles 20] [--pause 1.0] [--peers DIR]
+    python -m benchmarks.recycle [--recycles 20] [--pause 1.0] [--peers DIR] [--kinds KIND,KIND…]
 
 A steady load of 32 connections, half of them kept open, most for small answers and some for 20 MB, while
-workers are recycled in several ways. Prints failed requests, recycles really taken, and the slowest answers
-beside those of as long a time without any recycle. DIR is a virtual environment with gunicorn, granian, uwsgi
-or hypercorn: what is there reloads under the same load, by SIGHUP.
+workers are recycled in several ways, the next one begun a pause after the last began. Prints failed requests,
+answers with an error, recycles really taken, and the slowest answers beside those of half the time without any
+recycle; a table of it at the end. DIR is a virtual environment with gunicorn and uwsgi, or with granian
+and hypercorn, which have to be named as a kind: they reload under the same load, by SIGHUP.
 
 Then: the time from a saved file to the first upgrade that is claimed under the new limit, with and without a
 spare worker, and where it goes.
+
+With gunicorn and uwsgi `--recycles 100` takes about 14 minutes on an idle machine; without overlap, where each
+takes six seconds, a fifth as many are made unless `--apart` says otherwise.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -39,6 +43,10 @@ from gateway.services.catalog.demonstration import make_catalog
 from tests.functional.pool.helpers import ROOT, PoolRunner, eventually, settings_text
 from tests.functional.site import Site
 
+CALM = "no recycle"
+LIMITS = 8
+"""So many limits are changed with a spare worker and without."""
+
 BIG = 20_000_000
 SMALL_CONNECTIONS = 28
 BIG_CONNECTIONS = 4
@@ -61,6 +69,10 @@ class Measured:
     big_kept: list[float] = field(default_factory=list)
     big_fresh: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """Answers that came whole, with another status than 200."""
+    workers: set[bytes] = field(default_factory=set)
+    """Who gave the small answers."""
 
     @property
     def all(self) -> dict[str, list[float]]:
@@ -105,8 +117,8 @@ class Clients:
         while not self._ended.wait(pause * random.uniform(0.5, 1.5)):
             began = time.monotonic()
             try:
-                self._ask(connection, path)
-                durations.append(time.monotonic() - began)
+                if self._ask(connection, path):
+                    durations.append(time.monotonic() - began)
             except (OSError, http.client.HTTPException) as exc:
                 self.measured.failures.append(f"{path} {exc!r}")
                 connection.close()
@@ -114,17 +126,45 @@ class Clients:
                 connection.close()
         connection.close()
 
-    def _ask(self, connection: http.client.HTTPConnection, path: str) -> None:
+    def _ask(self, connection: http.client.HTTPConnection, path: str) -> bool:
+        """Return whether the answer is a good one."""
         connection.request("GET", path)
         response = connection.getresponse()
         body = response.read()
-        if response.status != 200 or (path != "/" and len(body) != BIG):
-            raise http.client.HTTPException(f"answered {response.status} with {len(body)} bytes")
+        if response.status != 200:
+            self.measured.errors.append(f"{path} answered {response.status}")
+            return False
+        if path == "/":
+            self.measured.workers.add(body)
+        elif len(body) != BIG:
+            raise http.client.HTTPException(f"answered with {len(body)} bytes")
+        return True
 
 
-def report(name: str, wanted: int, taken: int, measured: Measured) -> None:
-    total = sum(map(len, measured.all.values()))
-    print(f"{name}: taken {taken}/{wanted}, requests {total}, failed {len(measured.failures)}")
+@dataclass
+class Row:
+    """One line of the table; milliseconds."""
+
+    name: str
+    wanted: int
+    taken: int
+    measured: Measured
+
+    @property
+    def requests(self) -> int:
+        return sum(map(len, self.measured.all.values()))
+
+    @property
+    def small(self) -> list[float]:
+        return [1000 * each for each in (*self.measured.small_kept, *self.measured.small_fresh)]
+
+
+def report(name: str, wanted: int, taken: int, measured: Measured) -> Row:
+    row = Row(name, wanted, taken, measured)
+    print(
+        f"{name}: taken {taken}/{wanted}, requests {row.requests}, failed {len(measured.failures)},"
+        f" with an error status {len(measured.errors)}"
+    )
     for kind, durations in measured.all.items():
         shown = sorted(1000 * each for each in durations)
         print(
@@ -132,8 +172,24 @@ def report(name: str, wanted: int, taken: int, measured: Measured) -> None:
             f"  99 % {shown[int(len(shown) * 0.99)]:7.1f}  slowest {shown[-1]:7.1f}",
             flush=True,
         )
-    for failure in measured.failures[:3]:
-        print(f"    {failure}")
+    for failure in (*measured.failures[:3], *measured.errors[:3]):
+        print(f"    {failure}", flush=True)
+    return row
+
+
+def print_table(rows: list[Row]) -> None:
+    """Also how much slower the slowest was than the median, and than the slowest without a recycle."""
+    calm = next((row for row in rows if row.name == CALM), None)
+    print("| | taken | requests | failed | error status | slowest small, ms | above median | above calm |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for row in rows:
+        slowest, usual = max(row.small), statistics.median(row.small)
+        above = f"{slowest - max(calm.small):.0f}" if calm and row.name in RECYCLING else ""
+        print(
+            f"| {row.name} | {row.taken} of {row.wanted} | {row.requests} | {len(row.measured.failures)} |"
+            f" {len(row.measured.errors)} | {slowest:.0f} | {slowest - usual:.0f} | {above} |",
+            flush=True,
+        )
 
 
 @contextlib.contextmanager
@@ -147,18 +203,24 @@ def running_pool(**values: Any) -> Iterator[PoolRunner]:
             runner.end()
 
 
-def measure_pool(
-    name: str, count: int, pause: float, act: Callable[[PoolRunner, int], None], **values: Any
-) -> None:
-    with running_pool(**values) as pool:
+def paced(count: int, pause: float) -> Iterator[int]:
+    """Numbers, each so long after the last, or when that has been dealt with."""
+    due = time.monotonic()
+    for number in range(count):
+        due = max(due + pause, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
+        yield number
+    time.sleep(1)
+
+
+def measure_pool(name: str, count: int, pause: float, act: Callable[[PoolRunner, int], None]) -> Row:
+    with running_pool() as pool:
         pool.until_status("a spare", lambda s: s["spare_is_warm"], seconds=30)
         with Clients(pool.url.removeprefix("http://"), f"/big?size={BIG}") as measured:
-            for number in range(count):
-                time.sleep(pause)
+            for number in paced(count, pause):
                 act(pool, number)
-            time.sleep(1)
             taken = pool.until_status("no change", lambda s: not s["starting_pids"], seconds=30)["recycles"]
-        report(name, count, taken, measured)
+        return report(name, 0 if name == CALM else count, taken, measured)
 
 
 def on_demand(pool: PoolRunner, _: int) -> None:
@@ -200,7 +262,8 @@ def peers(folder: Path, address: str) -> dict[str, list[str]]:
     }
 
 
-def measure_peer(name: str, command: list[str], address: str, count: int, pause: float) -> None:
+def measure_peer(name: str, command: list[str], address: str, count: int, pause: float) -> Row:
+    """A reload counts as taken when another worker answered."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -211,11 +274,10 @@ def measure_peer(name: str, command: list[str], address: str, count: int, pause:
     try:
         eventually(lambda: is_listening(address), what=name)
         with Clients(address, "/big") as measured:
-            for _ in range(count):
-                time.sleep(pause)
+            for _ in paced(count, pause):
                 process.send_signal(signal.SIGHUP)
-            time.sleep(2)
-        report(f"{name}, HUP", count, count if process.poll() is None else 0, measured)
+            time.sleep(1)
+        return report(f"{name}, HUP", count, len(measured.workers) - 1, measured)
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -327,23 +389,55 @@ def print_spans(name: str, rows: list[list[float]]) -> None:
         print(f"{name}: {part:<22} median {statistics.median(column):6.3f} s  slowest {max(column):6.3f} s")
 
 
-def main() -> None:
+KINDS: dict[str, tuple[str, Callable[[PoolRunner, int], None]]] = {
+    "calm": (CALM, lambda pool, number: None),
+    "demand": ("on demand", on_demand),
+    "file": ("changed file", by_file),
+    "apart": ("changed file, without overlap", by_file_apart),
+}
+RECYCLING = {name for name, _ in KINDS.values()} - {CALM}
+DEFAULT_KINDS = (*KINDS, "gunicorn", "uwsgi", "limit")
+ALL_KINDS = (*DEFAULT_KINDS, "granian", "hypercorn")
+
+
+def chosen_kinds(text: str) -> list[str]:
+    kinds = text.split(",")
+    if unknown := set(kinds) - set(ALL_KINDS):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: expected some of {','.join(ALL_KINDS)}")
+    return kinds
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--recycles", type=int, default=20, help="of each kind")
-    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two of them")
+    parser.add_argument("--apart", type=int, help="of the kind without overlap; else a fifth of the others")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds from one to the next")
     parser.add_argument("--peers", type=Path, help="virtual environment with servers to compare with")
-    chosen = parser.parse_args()
+    parser.add_argument("--kinds", type=chosen_kinds, default=DEFAULT_KINDS, help=",".join(ALL_KINDS))
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = parse_arguments()
     count, pause = chosen.recycles, chosen.pause
-    measure_pool("no recycle", count, pause, lambda pool, number: None)
-    measure_pool("on demand", count, pause, on_demand)
-    measure_pool("changed file", count, pause, by_file)
-    measure_pool("changed file, without overlap", count, pause, by_file_apart)
+    counts = {"calm": (count + 1) // 2, "apart": chosen.apart or (count + 4) // 5}
+    rows = [
+        measure_pool(name, counts.get(kind, count), pause, act)
+        for kind, (name, act) in KINDS.items()
+        if kind in chosen.kinds
+    ]
     if chosen.peers is not None:
         address = free_address()
-        for name, command in peers(chosen.peers, address).items():
+        rows += [
             measure_peer(name, command, address, count, pause)
-    measure_limit(min(count, 10), spare=True)
-    measure_limit(min(count, 10), spare=False)
+            for name, command in peers(chosen.peers, address).items()
+            if name in chosen.kinds
+        ]
+    if rows:
+        print_table(rows)
+    if "limit" in chosen.kinds:
+        for spare in (True, False):
+            measure_limit(min(count, LIMITS), spare=spare)
 
 
 if __name__ == "__main__":
