@@ -4,15 +4,15 @@
 
 A steady load of 32 connections, half of them kept open, most for small answers and some for 20 MB, while
 workers are recycled in several ways, the next one begun a pause after the last began. Prints failed requests,
-answers with an error, recycles really taken, and the slowest answers beside those of half the time without any
-recycle; a table of it at the end. DIR is a virtual environment with gunicorn and uwsgi, or with granian
+answers with an error, recycles really taken, and the slowest answers beside those of half the time without
+any recycle; a table of it at the end. DIR is a virtual environment with gunicorn and uwsgi, or with granian
 and hypercorn, which have to be named as a kind: they reload under the same load, by SIGHUP.
 
 Then: the time from a saved file to the first upgrade that is claimed under the new limit, with and without a
 spare worker, and where it goes.
 
-With gunicorn and uwsgi `--recycles 100` takes about 14 minutes on an idle machine; without overlap, where each
-takes six seconds, a fifth as many are made unless `--apart` says otherwise.
+With gunicorn and uwsgi `--recycles 100` takes about 14 minutes on an idle machine; without overlap, where
+each takes six seconds, a fifth as many are made unless `--apart` says otherwise.
 """
 
 # mypy: disable-error-code="no-untyped-call"
