@@ -10,9 +10,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Table,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql import ClauseElement, Executable
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql import ClauseElement, Executable, FromClause
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
@@ -49,10 +64,8 @@ class Prepared:
     parameter.
     """
 
-    def __init__(self, statement: Executable, *, columns: Iterable[str] | None = None) -> None:
-        """:param columns: of an insert or an update, those that are given values"""
+    def __init__(self, statement: Executable) -> None:
         self._statement = statement
-        self._columns = None if columns is None else list(columns)
         self._compiled: dict[str, _Compiled] = {}
 
     def on(self, dialect: Dialect) -> _Compiled:
@@ -62,7 +75,7 @@ class Prepared:
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         assert isinstance(self._statement, ClauseElement)
-        compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
+        compiled = self._statement.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)
         is_positional = compiled.positiontup is not None
         names = tuple(compiled.positiontup or compiled.binds)
@@ -76,6 +89,68 @@ class Prepared:
             {n: b.value for n, b in compiled.binds.items() if not b.required},
             tuple((i, f) for i, t in enumerate(types) if (f := _from_driver(t, dialect))),
         )
+
+
+class among(ColumnElement[bool]):  # noqa: N801 (it reads as a function, such as `any_`)
+    """Whether a column has one of the values of a parameter, which is a list."""
+
+    inherit_cache = False
+
+    def __init__(self, column: InstrumentedAttribute[Any], parameter: str) -> None:
+        self.column, self.parameter = column, parameter
+
+
+@compiles(among)
+def _among_of_sqlite(element: among, compiler: SQLCompiler, **how: Any) -> str:
+    listed = func.json_each(bindparam(element.parameter, type_=JSON)).table_valued("value")
+    return compiler.process(element.column.in_(select(listed.c.value)), **how)
+
+
+@compiles(among, "postgresql")
+def _among_of_postgresql(element: among, compiler: SQLCompiler, **how: Any) -> str:
+    listed = bindparam(element.parameter, type_=ARRAY(element.column.type))
+    return compiler.process(element.column == any_(listed), **how)
+
+
+class PreparedForMany:
+    """An insert of many rows, or an update of many by a key: one statement to a server.
+
+    SQLite, which is in this process, is given one row after the other.
+    """
+
+    def __init__(
+        self, table: FromClause, columns: Sequence[str], *, key: str | None = None, where: Sequence[Any] = ()
+    ) -> None:
+        """:param columns: those that are given values
+        :param key: the column by which rows are updated; without it they are inserted
+        :param where: further conditions of an update, whose parameters are the same for all rows
+        """
+        assert isinstance(table, Table)  # A mapped class says less of what it has.
+        self.names = (key, *columns) if key else tuple(columns)
+        of = table.c
+        one = {name: bindparam(_given(name), type_=of[name].type) for name in self.names}
+        all_of = {
+            name: func.unnest(bindparam(_given(name), type_=ARRAY(of[name].type))).label(name)
+            for name in self.names
+        }
+        if key is None:
+            self.row_by_row = Prepared(insert(table).values(one))
+            rows = select(*all_of.values())
+            self.at_once = Prepared(insert(table).from_select(list(columns), rows, include_defaults=False))
+            return
+        new = select(*all_of.values()).subquery("new")
+        change = update(table).where(*where)
+        self.row_by_row = Prepared(
+            change.where(of[key] == one[key]).values({name: one[name] for name in columns})
+        )
+        self.at_once = Prepared(
+            change.where(of[key] == new.c[key]).values({name: new.c[name] for name in columns})
+        )
+
+
+def _given(name: str) -> str:
+    """The parameter for a column; the name itself is kept by SQLAlchemy for what it makes."""
+    return f"given_{name}"
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
@@ -100,7 +175,6 @@ class Statements:
         self._dialect = connection.dialect
         driver: Any = connection.connection.dbapi_connection
         self._driver = driver
-        self._cursor = driver.cursor()
         self._errors: type[Exception] = self._dialect.dbapi.Error  # type: ignore[union-attr]
 
     @property
@@ -108,62 +182,67 @@ class Statements:
         return self._dialect.name == "sqlite"
 
     def rows(self, prepared: Prepared, **values: Any) -> list[tuple[Any, ...]]:
-        return self._answer(self._cursor, prepared, values)
+        ((rows),) = self.each([(prepared, values)])
+        return rows
 
     def each(self, commands: Sequence[Command]) -> list[list[tuple[Any, ...]]]:
-        """Run them all; the rows of each, or one row with the number of rows that it changed.
+        """The rows of each, all of which are asked for before the first is awaited."""
+        asked = [(self._run(*command), command[0]) for command in commands]
+        return [self._fetch(cursor, prepared) for cursor, prepared in asked]
 
-        To a server they are sent together, so that they cost one way there and back.
+    def run(self, prepared: Prepared, **values: Any) -> None:
+        """Run what has no rows. Together with others, that it failed is known when an answer is awaited."""
+        self._run(prepared, values)
+
+    def run_many(self, prepared: PreparedForMany, many: Sequence[Mapping[str, Any]], **values: Any) -> None:
+        """The same with many rows.
+
+        :param values: of the parameters that all have in common
         """
-        if self.is_sqlite or len(commands) < 2:
-            return [self._answer(self._cursor, *command) for command in commands]
-        try:
-            with self._driver.pipeline() as pipeline:
-                cursors = [self._driver.cursor() for _ in commands]
-                for cursor, (prepared, values) in zip(cursors, commands, strict=True):
-                    compiled = prepared.on(self._dialect)
-                    cursor.execute(compiled.sql, compiled.parameters(values))
-                pipeline.sync()
-                return [self._fetch(c, command[0]) for c, command in zip(cursors, commands, strict=True)]
-        except self._errors as exc:
-            raise self._translated(exc, "; ".join(p.on(self._dialect).sql for p, _ in commands)) from exc
-
-    def run_many(self, prepared: Prepared, many: Sequence[Mapping[str, Any]]) -> None:
         if not many:
             return
-        compiled = prepared.on(self._dialect)
-        try:
-            self._cursor.executemany(compiled.sql, [compiled.parameters(values) for values in many])
-        except self._errors as exc:
-            raise self._translated(exc, compiled.sql) from exc
+        if not self.is_sqlite:
+            lists = {_given(name): [row[name] for row in many] for name in prepared.names}
+            self._run(prepared.at_once, lists | values)
+            return
+        compiled = prepared.row_by_row.on(self._dialect)
+        rows = [values | {_given(name): row[name] for name in prepared.names} for row in many]
+        with self._translating(compiled.sql):
+            self._driver.cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send to a server what is run in here without waiting for each answer."""
+        if self.is_sqlite:
+            yield
+            return
+        with self._translating("one of several statements"), self._driver.pipeline():
+            yield
 
     def say(self, sql: str) -> None:
         """A word of the database's own, such as one that begins a transaction."""
-        try:
-            self._cursor.execute(sql)
-        except self._errors as exc:
-            raise self._translated(exc, sql) from exc
+        with self._translating(sql):
+            self._driver.cursor().execute(sql)
 
-    def close(self) -> None:
-        self._cursor.close()
-
-    def _answer(self, cursor: Any, prepared: Prepared, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
         compiled = prepared.on(self._dialect)
-        try:
+        cursor = self._driver.cursor()
+        with self._translating(compiled.sql):
             cursor.execute(compiled.sql, compiled.parameters(values))
-            return self._fetch(cursor, prepared)
-        except self._errors as exc:
-            raise self._translated(exc, compiled.sql) from exc
+        return cursor
 
     def _fetch(self, cursor: Any, prepared: Prepared) -> list[tuple[Any, ...]]:
-        if cursor.description is None:
-            return [(cursor.rowcount,)]
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-        converts = prepared.on(self._dialect).from_driver
-        return [_converted(row, converts) for row in found] if converts else found
+        compiled = prepared.on(self._dialect)
+        with self._translating(compiled.sql):
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return [_converted(row, compiled.from_driver) for row in found] if compiled.from_driver else found
 
-    def _translated(self, error: Exception, sql: str) -> BaseException:
-        return DBAPIError.instance(sql, None, error, self._errors, dialect=self._dialect)
+    @contextmanager
+    def _translating(self, sql: str) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as exc:
+            raise DBAPIError.instance(sql, None, exc, self._errors, dialect=self._dialect) from exc
 
 
 def _converted(row: Sequence[Any], converts: Iterable[tuple[int, Convert]]) -> tuple[Any, ...]:
@@ -187,33 +266,40 @@ class StatementWriter:
         with self._database.line:
             statements = self._open()
             try:
-                if statements.is_sqlite:
-                    statements.say("BEGIN IMMEDIATE")
-                yield statements
-                statements.say("COMMIT")
+                with statements.together():
+                    statements.say("BEGIN IMMEDIATE" if statements.is_sqlite else "BEGIN")
+                    yield statements
+                    statements.say("COMMIT")
             except BaseException:
-                self.close(broken=True)
+                self.close()
                 raise
 
     def _open(self) -> Statements:
         if self._statements is None:
             self._connection = self._database.engine.connect()
+            if not self._database.is_sqlite:  # We say ourselves when a transaction begins.
+                self._connection.execution_options(isolation_level="AUTOCOMMIT")
             self._statements = Statements(self._connection)
-            if self._statements.is_sqlite:
-                self._statements.say(f"PRAGMA wal_autocheckpoint={LONGEST_LOG}")
+            for setting in OF_SQLITE if self._database.is_sqlite else OF_POSTGRESQL:
+                self._statements.say(setting)
         return self._statements
 
-    def close(self, *, broken: bool = False) -> None:
-        connection, statements = self._connection, self._statements
+    def close(self) -> None:
+        connection = self._connection
         self._connection = self._statements = None
         if connection is None:
             return
-        if statements is not None:
-            statements.close()  # SQLite keeps its lock while a cursor stands in a transaction.
-        if broken:
-            connection.invalidate()
+        # With these settings nobody else shall have it.
+        connection.invalidate()
         connection.close()
 
 
-LONGEST_LOG = 16_000
-"""Pages of SQLite's log after which a commit also moves them into the file; before, others do that."""
+OF_SQLITE = ("PRAGMA wal_autocheckpoint=16000",)
+"""Pages of the log after which a commit also moves them into the file; before, others do that."""
+
+OF_POSTGRESQL = (
+    "SET plan_cache_mode = force_generic_plan",
+    *(f"SET enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")),
+)
+"""A statement is planned once, for whatever values. All of them find few rows by an index; a plan made while
+a table was small must not read all of it later on."""

@@ -39,8 +39,8 @@ LOOK_AROUND_UNTOLD = 1.0
 HEAD_START = 0.01
 """Seconds that threads have to begin with what was claimed, before anything else is looked at."""
 
-CHECKPOINT = 1.0
-"""Seconds between two moves of what SQLite has in its log, so that no commit has to wait for that."""
+CHECKPOINT = 0.5
+"""Seconds between two moves of what SQLite has in its log."""
 
 CLEAN_UP = 3600.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from gateway.db import DATABASE_AWAY, Database
@@ -25,11 +26,17 @@ def clean_up(database: Database, clock: Callable[[], datetime]) -> None:
 
 
 def move_log(database: Database) -> None:
-    """Move into SQLite's file what its log has gathered, while others go on writing to the log."""
+    """Move into SQLite's file what its log has gathered, so that the log is written from its beginning again.
+
+    Most is moved while others go on writing, and the rest, which is little then, while they wait. A commit
+    takes several times as long where the log has to grow.
+    """
     try:
         with database.engine.connect() as connection:
             connection.exec_driver_sql("ROLLBACK")  # What SQLAlchemy began: there must be no transaction.
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+            for turn in (nullcontext(), database.line):
+                with turn:
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
             connection.exec_driver_sql("BEGIN")
     except DATABASE_AWAY:
         log.exception("Log of the database could not be moved")

@@ -16,14 +16,14 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select
 
 from gateway.db import Database
 from gateway.engine.backlog import ANY_BATCH, IN_PROGRESS, PENDING
 from gateway.engine.taking import OFFER, Taking
 from gateway.models import Upgrade, UpgradeEvent
 from gateway.services.plan_change import PlanChange, change_plans, lock_subscriptions
-from gateway.statements import Command, Prepared, Statements, StatementWriter
+from gateway.statements import Prepared, PreparedForMany, Statements, StatementWriter, among
 
 log = logging.getLogger(__name__)
 
@@ -215,16 +215,24 @@ class Ledger:
             end = waiting.entry and waiting.entry.ends
             # The others do not wait for who holds that subscription, such as an import of all of them.
             waiting.must_go_alone = bool(end and end.subscription_id not in locked)
-        # All lock in one order, so that two never wait for each other in a circle.
-        here = sorted(
-            ((w.entry, w) for w in group if w.entry and not w.must_go_alone), key=lambda w: w[0].upgrade_id
-        )
-        answers = statements.each([_update(entry, self._owner) for entry, _ in here])
-        for (_, waiting), [(changed,)] in zip(here, answers, strict=True):
-            waiting.is_lost = changed == 0
+        here = [(w.entry, w) for w in group if w.entry and not w.must_go_alone]
+        mine = self._hold(statements, [entry.upgrade_id for entry, _ in here])
+        for entry, waiting in here:
+            waiting.is_lost = entry.upgrade_id not in mine
         written = [entry for entry, waiting in here if not waiting.is_lost]
         change_plans(statements, [entry.change for entry in written if entry.change], now)
+        by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for entry in written:
+            by_columns.setdefault(tuple(entry.values), []).append({"id": entry.upgrade_id, **entry.values})
+        for columns, rows in by_columns.items():
+            statements.run_many(_setting(columns), rows, owner=self._owner)
         return written
+
+    def _hold(self, statements: Statements, upgrade_ids: list[int]) -> frozenset[int]:
+        """Those of them whose lease is this worker's; nobody else takes them until the transaction ends."""
+        if not upgrade_ids:
+            return frozenset()
+        return frozenset(key for (key,) in statements.rows(_HOLD, keys=upgrade_ids, owner=self._owner))
 
 
 def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
@@ -232,19 +240,17 @@ def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
 
 
 _EVENT_COLUMNS = ("upgrade_id", "at", "name", "detail", "attempt", "request_id", "correlation_id")
-_ADD_EVENT = Prepared(insert(UpgradeEvent), columns=_EVENT_COLUMNS)
+_ADD_EVENT = PreparedForMany(UpgradeEvent.__table__, _EVENT_COLUMNS)
 _IS_PENDING = Prepared(select(Upgrade.id).where(PENDING, ANY_BATCH).limit(1))
 _NOTIFY = Prepared(select(func.pg_notify(bindparam("channel"), bindparam("sender"))))
-_KEY, _OWNER = bindparam("key", type_=Upgrade.id.type), bindparam("owner", type_=Upgrade.lease_owner.type)
-
-
-def _update(entry: Entry, owner: str) -> Command:
-    """Set columns of an upgrade that is this worker's."""
-    return _setting(tuple(entry.values)), {**entry.values, "key": entry.upgrade_id, "owner": owner}
+_MINE = IN_PROGRESS, Upgrade.lease_owner == bindparam("owner", type_=Upgrade.lease_owner.type)
+_HOLD = Prepared(
+    # All lock in one order, so that two never wait for each other in a circle.
+    select(Upgrade.id).where(among(Upgrade.id, "keys"), *_MINE).order_by(Upgrade.id).with_for_update()
+)
 
 
 @lru_cache(maxsize=256)
-def _setting(columns: tuple[str, ...]) -> Prepared:
-    return Prepared(
-        update(Upgrade).where(Upgrade.id == _KEY, IN_PROGRESS, Upgrade.lease_owner == _OWNER), columns=columns
-    )
+def _setting(columns: tuple[str, ...]) -> PreparedForMany:
+    """Sets columns of upgrades that are this worker's."""
+    return PreparedForMany(Upgrade.__table__, columns, key="id", where=_MINE)

@@ -11,7 +11,7 @@ from sqlalchemy import Table, bindparam, column, func, literal_column, null, sel
 
 from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog, Candidate
 from gateway.models import ApplicationInstance, Subscription, Upgrade
-from gateway.statements import Prepared, Statements
+from gateway.statements import Prepared, Statements, among
 
 CLAIM_LOCK = 0x0365_0001
 """Advisory lock of PostgreSQL: one claim at a time, over all nodes, so that the limit can be counted."""
@@ -67,11 +67,12 @@ class Taking:
 
         :param free_tenants: those of which an upgrade has just ended
         """
-        if not statements.is_sqlite:  # SQLite's write lock is held already.
-            statements.rows(_LOCK_CLAIMS, key=CLAIM_LOCK)
+        # SQLite's write lock is held already.
+        lock = [] if statements.is_sqlite else [(_LOCK_CLAIMS, {"key": CLAIM_LOCK})]
+        *_, [(in_progress,)] = statements.each([*lock, (_COUNT, {})])
         for tenant_id in free_tenants:
             self._backlog.tenant_is_free(tenant_id)
-        free = self._share(statements, self._limit - int(statements.rows(_COUNT)[0][0]))
+        free = self._share(statements, self._limit - int(in_progress))
         claimed: list[Mapping[str, Any]] = []
         rooms = self._rooms_left(statements) if free > 0 else {}
         while len(claimed) < free:
@@ -114,12 +115,13 @@ class Taking:
     def _claim(
         self, statements: Statements, chosen: Sequence[Candidate], rooms: dict[str, int], now: datetime
     ) -> list[Mapping[str, Any]]:
-        mine = {"now": now, "owner": self._owner, "expires": now + self._lease}
-        answers = statements.each([(_CLAIM, {"key": c.upgrade_id, **mine}) for c in chosen])
+        keys = [candidate.upgrade_id for candidate in chosen]
+        rows = statements.rows(_CLAIM, keys=keys, now=now, owner=self._owner, expires=now + self._lease)
+        taken = {row[0]: dict(zip(ROW, row, strict=True)) for row in rows}
         claimed: list[Mapping[str, Any]] = []
-        for candidate, rows in zip(chosen, answers, strict=True):
-            if rows:
-                claimed.append(dict(zip(ROW, rows[0], strict=True)))
+        for candidate in chosen:
+            if candidate.upgrade_id in taken:
+                claimed.append(taken[candidate.upgrade_id])
                 continue
             # It was canceled or taken, or another upgrade of its customer is in progress.
             self._backlog.pass_over(candidate.batch, candidate.tenant_id)
@@ -183,15 +185,15 @@ _RUNNING = Prepared(
 _CLAIM = Prepared(
     update(Upgrade)
     .where(
-        Upgrade.id
-        # What is being canceled at this moment is left alone, and what is being imported: a trigger writes
-        # the status into the subscription, and the engine never waits for anybody.
-        == select(Upgrade.id)
-        .join(Subscription)
-        .where(Upgrade.id == _KEY, PENDING, ~TENANT_IS_BUSY)
-        .with_for_update(of=[Upgrade, Subscription], skip_locked=True)
-        .correlate(None)
-        .scalar_subquery()
+        Upgrade.id.in_(
+            # What is being canceled at this moment is left alone, and what is being imported: a trigger
+            # writes the status into the subscription, and the engine never waits for anybody.
+            select(Upgrade.id)
+            .join(Subscription)
+            .where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
+            .with_for_update(of=[Upgrade, Subscription], skip_locked=True)
+            .correlate(None)
+        )
     )
     .values(
         status=literal_column("'in_progress'"),

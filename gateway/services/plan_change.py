@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, select
 
-from gateway.models import PlanResource, ResourceKind, ResourceType, Subscription, SubscriptionResource
+from gateway.models import (
+    PlanResource,
+    ResourceKind,
+    ResourceType,
+    Subscription,
+    SubscriptionResource,
+    UpgradeStatus,
+)
 from gateway.partner_center import same_offer
-from gateway.statements import Command, Prepared, Statements
+from gateway.statements import Prepared, PreparedForMany, Statements, among
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +35,8 @@ class PlanChange:
     quantity: int
     """Number of licenses at Microsoft."""
     microsoft_subscription_id: str
+    upgrade_status: UpgradeStatus = UpgradeStatus.COMPLETED
+    """What the upgrade ended as; written with the plan, it need not be written by the trigger again."""
 
 
 def lock_subscriptions(
@@ -37,11 +46,10 @@ def lock_subscriptions(
 
     :param wait: for who holds one now. SQLite has one writer at a time, who holds everything.
     """
-    if statements.is_sqlite:
+    if statements.is_sqlite or not subscription_ids:
         return frozenset(subscription_ids)
-    lock = _LOCK if wait else _TRY_LOCK
-    answers = statements.each([(lock, {"id": key}) for key in sorted(subscription_ids)])
-    return frozenset(row[0] for rows in answers for row in rows)
+    locked = statements.rows(_LOCK if wait else _TRY_LOCK, keys=list(subscription_ids))
+    return frozenset(key for (key,) in locked)
 
 
 def change_plans(statements: Statements, changes: Sequence[PlanChange], now: datetime) -> None:
@@ -50,46 +58,53 @@ def change_plans(statements: Statements, changes: Sequence[PlanChange], now: dat
     The license gets the quantity that Microsoft has; what is counted besides (kind `other`) keeps its limit
     and usage where the subscription had it; licenses and add-ons that were not bought get limit 0.
     """
+    if not changes:
+        return
+    keys = [change.subscription_id for change in changes]
     plan_ids = list({change.target_plan_id for change in changes})
-    answers = statements.each(
-        [(_PLANNED, {"id": key}) for key in plan_ids]
-        + [(_HELD, {"id": change.subscription_id}) for change in changes]
-    )
-    planned = {key: [_Planned(*row) for row in rows] for key, rows in zip(plan_ids, answers, strict=False)}
-    held = [[_Held(*row) for row in rows] for rows in answers[len(plan_ids) :]]
-    statements.each(
-        [
-            command
-            for change, before in zip(changes, held, strict=True)
-            for command in _commands(change, before, planned[change.target_plan_id], now)
-        ]
-    )
+    planned, held = statements.each([(_PLANNED, {"keys": plan_ids}), (_HELD, {"keys": keys})])
+    resources = [
+        resource
+        for change in changes
+        for resource in _resources(
+            change,
+            [_Held(*row) for key, *row in held if key == change.subscription_id],
+            [_Planned(*row) for key, *row in planned if key == change.target_plan_id],
+        )
+    ]
+    statements.run(_DELETE, keys=keys)
+    statements.run_many(_INSERT, resources)
+    statements.run_many(_MOVE, [_moved(change, now) for change in changes])
     for change in changes:
         log.info("Plan changed: subscription=%s plan=%s", change.subscription_id, change.target_plan_id)
 
 
-def _commands(
-    change: PlanChange, before: Sequence[_Held], planned: Sequence[_Planned], now: datetime
-) -> Iterator[Command]:
-    """What makes a subscription one of the target plan."""
+def _resources(
+    change: PlanChange, before: Sequence[_Held], planned: Sequence[_Planned]
+) -> Iterator[dict[str, object]]:
+    """What a subscription of the target plan has."""
     bought = _bought_license(planned, change.target_offer_id)
     after = {r.resource_type_id: _limit_and_usage(r, before) for r in planned}
     if bought is not None:
         usage = min(_license_usage(before), change.quantity)
         after[bought.resource_type_id] = change.quantity, usage
-    key = change.subscription_id
-    yield _DELETE, {"id": key}
     for resource_type_id, (limit, usage) in after.items():
-        yield (
-            _INSERT,
-            {"subscription_id": key, "resource_type_id": resource_type_id, "limit": limit, "usage": usage},
-        )
-    subscription = {
+        yield {
+            "subscription_id": change.subscription_id,
+            "resource_type_id": resource_type_id,
+            "limit": limit,
+            "usage": usage,
+        }
+
+
+def _moved(change: PlanChange, now: datetime) -> dict[str, object]:
+    return {
+        "id": change.subscription_id,
         "service_plan_id": change.target_plan_id,
         "microsoft_subscription_id": change.microsoft_subscription_id,
+        "upgrade_status": change.upgrade_status.value,
         "updated_at": now,
     }
-    yield _MOVE, {**subscription, "key": key}
 
 
 class _Held(NamedTuple):
@@ -130,11 +145,18 @@ def _license_usage(before: Iterable[_Held]) -> int:
     return max((r.usage for r in before if r.kind is ResourceKind.LICENSE and r.limit != 0), default=0)
 
 
-_ID = bindparam("id", type_=Subscription.id.type)
-_LOCK = Prepared(select(Subscription.id).where(Subscription.id == _ID).with_for_update())
-_TRY_LOCK = Prepared(select(Subscription.id).where(Subscription.id == _ID).with_for_update(skip_locked=True))
+_LOCK, _TRY_LOCK = (
+    Prepared(
+        select(Subscription.id)
+        .where(among(Subscription.id, "keys"))
+        .order_by(Subscription.id)
+        .with_for_update(skip_locked=skips)
+    )
+    for skips in (False, True)
+)
 _HELD = Prepared(
     select(
+        SubscriptionResource.subscription_id,
         SubscriptionResource.resource_type_id,
         SubscriptionResource.limit,
         SubscriptionResource.usage,
@@ -142,10 +164,11 @@ _HELD = Prepared(
         ResourceType.key,
     )
     .join(ResourceType, ResourceType.id == SubscriptionResource.resource_type_id)
-    .where(SubscriptionResource.subscription_id == _ID)
+    .where(among(SubscriptionResource.subscription_id, "keys"))
 )
 _PLANNED = Prepared(
     select(
+        PlanResource.service_plan_id,
         PlanResource.resource_type_id,
         PlanResource.limit,
         ResourceType.kind,
@@ -153,14 +176,16 @@ _PLANNED = Prepared(
         ResourceType.offer_id,
     )
     .join(ResourceType, ResourceType.id == PlanResource.resource_type_id)
-    .where(PlanResource.service_plan_id == _ID)
+    .where(among(PlanResource.service_plan_id, "keys"))
     .order_by(PlanResource.resource_type_id)
 )
-_DELETE = Prepared(delete(SubscriptionResource).where(SubscriptionResource.subscription_id == _ID))
-_INSERT = Prepared(
-    insert(SubscriptionResource), columns=("subscription_id", "resource_type_id", "limit", "usage")
+_DELETE = Prepared(delete(SubscriptionResource).where(among(SubscriptionResource.subscription_id, "keys")))
+_INSERT = PreparedForMany(
+    SubscriptionResource.__table__,
+    ("subscription_id", "resource_type_id", "limit", "usage"),
 )
-_MOVE = Prepared(
-    update(Subscription).where(Subscription.id == bindparam("key", type_=Subscription.id.type)),
-    columns=("service_plan_id", "microsoft_subscription_id", "updated_at"),
+_MOVE = PreparedForMany(
+    Subscription.__table__,
+    ("service_plan_id", "microsoft_subscription_id", "upgrade_status", "updated_at"),
+    key="id",
 )

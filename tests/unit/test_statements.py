@@ -1,17 +1,19 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.models import Account, AccountType
-from gateway.statements import Prepared, Statements, StatementWriter
+from gateway.statements import Prepared, PreparedForMany, Statements, StatementWriter, among
 from tests.factories import NOW
 
 COLUMNS = ("id", "type", "name", "created_at", "updated_at")
-ADD = Prepared(insert(Account), columns=COLUMNS)
+ADD = Prepared(insert(Account).values({name: bindparam(name) for name in COLUMNS}))
+ADD_MANY = PreparedForMany(Account.__table__, COLUMNS)
 READ = Prepared(select(Account.type, Account.created_at).where(Account.id == bindparam("key")).limit(1))
-RENAME = Prepared(update(Account).where(Account.id == bindparam("key")), columns=["name"])
+RENAME = PreparedForMany(Account.__table__, ["name"], key="id", where=[Account.domain == bindparam("of")])
+NAMES = Prepared(select(Account.id, Account.name).where(among(Account.id, "keys")).order_by(Account.id))
 COUNT = Prepared(select(func.count()).select_from(Account))
 
 
@@ -34,31 +36,45 @@ def statements(db):
 
 class TestStatements:
     def test_values_come_back_as_what_they_were(self, statements):
-        statements.run_many(ADD, [account("a", created_at=NOW + timedelta(microseconds=7))])
+        statements.run_many(ADD_MANY, [account("a", created_at=NOW + timedelta(microseconds=7))])
 
         assert statements.rows(READ, key="a") == [(AccountType.PROVIDER, NOW + timedelta(microseconds=7))]
 
-    def test_each_answers_in_order_with_rows_or_their_number(self, statements):
-        answers = statements.each(
-            [
-                (ADD, account("a")),
-                (RENAME, {"key": "a", "name": "new"}),
-                (RENAME, {"key": "nobody", "name": "new"}),
-                (READ, {"key": "a"}),
-                (READ, {"key": "nobody"}),
-            ]
-        )
+    def test_each_answers_in_order(self, statements):
+        statements.run(ADD, **account("a"))
 
-        assert answers == [[(1,)], [(1,)], [(0,)], [(AccountType.PROVIDER, NOW)], []]
+        answers = statements.each([(READ, {"key": "a"}), (READ, {"key": "nobody"}), (COUNT, {})])
+
+        assert answers == [[(AccountType.PROVIDER, NOW)], [], [(1,)]]
+
+    def test_many_are_found_by_a_list_whatever_their_number(self, statements):
+        statements.run_many(ADD_MANY, [account("a"), account("b"), account("c")])
+
+        assert statements.rows(NAMES, keys=["c", "a", "nobody"]) == [("a", "a"), ("c", "c")]
+        assert statements.rows(NAMES, keys=[]) == []
+
+    def test_many_are_changed_by_their_keys_where_the_condition_holds(self, statements):
+        columns = (*COLUMNS, "domain")
+        rows = [account("a", domain="ours"), account("b", domain="ours"), account("c", domain="theirs")]
+        statements.run_many(PreparedForMany(Account.__table__, columns), rows)
+
+        new = [{"id": "a", "name": "new a"}, {"id": "b", "name": "new b"}, {"id": "c", "name": "new c"}]
+        statements.run_many(RENAME, new, of="ours")
+
+        assert statements.rows(NAMES, keys=["a", "b", "c"]) == [("a", "new a"), ("b", "new b"), ("c", "c")]
+
+    def test_many_of_none_are_nothing(self, statements):
+        statements.run_many(ADD_MANY, [])
+
+        assert statements.rows(COUNT) == [(0,)]
 
     @pytest.mark.parametrize(
         "run",
         [
-            lambda statements: [statements.rows(ADD, **account("a")) for _ in range(2)],
-            lambda statements: statements.each([(ADD, account("a"))] * 2),
-            lambda statements: statements.run_many(ADD, [account("a")] * 2),
+            lambda statements: [statements.run(ADD, **account("a")) for _ in range(2)],
+            lambda statements: statements.run_many(ADD_MANY, [account("a")] * 2),
         ],
-        ids=["rows", "each", "run_many"],
+        ids=["run", "run_many"],
     )
     def test_errors_are_those_of_sqlalchemy(self, statements, run):
         with pytest.raises(IntegrityError):
@@ -68,10 +84,10 @@ class TestStatements:
 class TestStatementWriter:
     def test_what_fails_leaves_nothing_and_the_next_one_works(self, writer):
         with pytest.raises(IntegrityError), writer.transaction() as statements:
-            statements.run_many(ADD, [account("a"), account("b"), account("a")])
+            statements.run_many(ADD_MANY, [account("a"), account("b"), account("a")])
 
         with writer.transaction() as statements:
-            statements.rows(ADD, **account("b"))
+            statements.run(ADD, **account("b"))
 
         with writer.transaction() as statements:
             assert statements.rows(COUNT) == [(1,)]

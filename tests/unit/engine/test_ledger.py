@@ -1,15 +1,18 @@
 """Threads commit together, and none of them pays for another."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from gateway.engine import ledger
 from gateway.engine.claims import Claims
 from gateway.engine.ledger import End, Entry, LeaseLostError, Ledger
 from gateway.models import Subscription, Upgrade, UpgradeStatus
-from gateway.statements import Statements
+from gateway.services import plan_change
 from tests.factories import NOW
 from tests.unit.engine.test_claims import LEASE, make, many
 from tests.unit.services.helpers import PATIENCE, in_background
@@ -72,10 +75,6 @@ def ends(database, upgrade_id):
     return Entry(upgrade_id, {"status": UpgradeStatus.FAILED, "lease_owner": None}, ends=end)
 
 
-def keys(commands):
-    return [values.get("key") for _, values in commands]
-
-
 def written(database):
     with database.read() as db:
         query = select(Upgrade.id).where(Upgrade.waiting_for == "Microsoft")
@@ -110,20 +109,11 @@ class TestCommittingTogether:
         assert [answer is None for answer in answers] == [True, False, True, True]
         assert written(database) == [first, *others]
 
-    def test_all_lock_in_one_order(self, book, monkeypatch):
-        first, *others = book.ids
-        seen = []
-        each = Statements.each
+    @pytest.mark.parametrize("lock", [ledger._HOLD, plan_change._LOCK, plan_change._TRY_LOCK])
+    def test_all_lock_in_one_order(self, lock):
+        statement = lock.on(PGDialect_psycopg()).sql
 
-        def watched(statements, commands):
-            seen.append(keys(commands))
-            return each(statements, commands)
-
-        monkeypatch.setattr(Statements, "each", watched)
-
-        book.record_together(waits(first), *map(waits, reversed(others)))
-
-        assert others in seen
+        assert re.search(r"ORDER BY (upgrade|subscription)\.id FOR UPDATE", " ".join(statement.split()))
 
 
 class TestNobodyWaitsForAnother:

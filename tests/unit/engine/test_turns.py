@@ -12,6 +12,7 @@ from gateway.engine.claims import Claims
 from gateway.engine.ledger import End, Entry, Ledger
 from gateway.engine.listening import Listening
 from gateway.models import Account, Upgrade, UpgradeStatus
+from gateway.statements import OF_POSTGRESQL
 from tests.factories import NOW, Factories
 from tests.functional.site import wait_until
 from tests.unit.engine.test_claims import LEASE
@@ -22,7 +23,9 @@ HOT = {
     "next": backlog._NEXT,
     "live": backlog._LIVE,
     "pending": ledger._IS_PENDING,
-    "outcome": ledger._setting(("status", "changed_at")),
+    "hold": ledger._HOLD,
+    "outcome": ledger._setting(("status", "changed_at")).row_by_row,
+    "outcomes": ledger._setting(("status", "changed_at")).at_once,
 }
 
 
@@ -226,7 +229,9 @@ def move_into_one_batch(database, ids):
 
 class TestPlans:
     def test_no_statement_reads_upgrades_that_have_ended(self, database, full):
-        plans = {name: plan_of(database, HOT[name]) for name in HOT}
+        # SQLite has no arrays, and a server is not asked row by row.
+        names = HOT.keys() - {"outcomes" if database.is_sqlite else "outcome"}
+        plans = {name: plan_of(database, HOT[name]) for name in names}
 
         assert {name: plan for name, plan in plans.items() if READS_ALL.search(plan)} == {}
 
@@ -267,21 +272,21 @@ READS_ALL = re.compile(r"SCAN upgrade\b|Seq Scan on upgrade\b|changed_at|ix_upgr
 def plan_of(database, prepared):
     """How the database would run it, in its own words."""
     compiled = prepared.on(database.engine.dialect)
-    values = dict.fromkeys(compiled.names, 1)
-    values |= {n: f(example(n)) for n, f in compiled.to_driver.items() if n not in compiled.fixed}
+    values = dict.fromkeys(compiled.names, 1) | {name: example(name) for name in compiled.to_driver}
+    if prepared is HOT["outcomes"]:
+        values |= {name: [values[name]] for name in values if name.startswith("given_")}
     word = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     with database.engine.connect() as connection:
         cursor = connection.connection.cursor()
-        cursor.execute(f"{word} {compiled.sql}", parameters(compiled, values))
-        return "\n".join(str(row) for row in cursor.fetchall())
+        for setting in () if database.is_sqlite else OF_POSTGRESQL:
+            cursor.execute(setting)
+        cursor.execute(f"{word} {compiled.sql}", compiled.parameters(values))
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
 def example(name):
-    if name == "status":
+    if name == "keys":
+        return [1]
+    if name == "given_status":
         return UpgradeStatus.COMPLETED
     return NOW if name.endswith(("now", "expires", "_at")) else "1"
-
-
-def parameters(compiled, values):
-    values = {**values, **compiled.fixed}
-    return [values[n] for n in compiled.names] if compiled.is_positional else values
