@@ -61,11 +61,16 @@ class Agenda:
             self._stored = dict(due_times)
 
     def add(self, due_times: Iterable[tuple[int, datetime]], now: datetime) -> int:
-        """Take in what was claimed just now; returns what `line_up` does."""
+        """Take in what was claimed just now; returns what `line_up` does.
+
+        A look at the database may have found it first, and a thread may have begun: no other may do so too.
+        """
         with self._lock:
+            known = self._busy.union(self._line)
             for upgrade_id, due_at in due_times:
-                self._due[upgrade_id] = due_at
-                self._changed.add(upgrade_id)
+                if upgrade_id not in known:
+                    self._due[upgrade_id] = due_at
+                    self._changed.add(upgrade_id)
             return self._line_up(now)
 
     def line_up(self, now: datetime) -> int:

@@ -145,7 +145,7 @@ class Site:
         self._pool = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
-        wait_until(self._is_started, within=60, what="the pool to start")
+        wait_until(self._is_started, within=120, what="the pool to start")
 
     def _is_started(self) -> bool:
         assert self._pool is not None

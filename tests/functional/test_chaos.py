@@ -36,6 +36,7 @@ class Node:
     def __init__(self, site):
         self.site = site
         self.crashes = 0
+        self.limit = LIMIT
 
     def kill_worker(self):
         if self.crashes == MOST_CRASHES:
@@ -57,11 +58,12 @@ class Node:
 
     def worker(self):
         """Its process; after a death it takes the pool a moment to start another."""
-        return wait_until(lambda: self.site.status()["worker_pid"], within=60, what="a worker")
+        return wait_until(lambda: self.site.status()["worker_pid"], within=120, what="a worker")
 
     def other_limit(self):
-        """The nodes differ from here on."""
-        self.site.save_settings(MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES=str(OTHER_LIMIT))
+        """The nodes differ, until this one is told again."""
+        self.limit = OTHER_LIMIT if self.limit == LIMIT else LIMIT
+        self.site.save_settings(MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES=str(self.limit))
 
 
 ACTIONS = (Node.kill_worker, Node.kill_worker, Node.kill_pool, Node.kill_all, Node.other_limit)

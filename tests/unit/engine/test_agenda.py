@@ -47,6 +47,16 @@ class TestAgenda:
 
         assert take_all(agenda) == [1]
 
+    def test_what_was_claimed_is_not_given_to_a_second_thread_when_a_look_had_found_it_first(self, agenda):
+        agenda.update({1: NOW, 2: NOW})
+        agenda.line_up(NOW)
+        busy_with = agenda.take(0)
+
+        agenda.add([(1, NOW), (2, NOW), (3, NOW)], NOW)
+
+        assert busy_with == 1
+        assert take_all(agenda) == [2, 3]
+
     def test_what_is_put_back_comes_again_when_it_is_due(self, agenda):
         agenda.update({1: NOW})
         take_all(agenda)
