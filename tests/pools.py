@@ -49,6 +49,8 @@ class StandInPool:
         self.asked: list[str] = []
         self.permits: list[str] = []
         """Digests of the secrets with which it may be started again."""
+        self.by: dict[str, Any] = {}
+        """In whose name it was stopped, or started again."""
         self.problem: str | None = None
         """Why it refuses."""
         self.more: dict[str, Any] = {}
@@ -65,7 +67,8 @@ class StandInPool:
         if command == "list-workers":
             return {"ok": True, "workers": [self._worker()]}
         self.asked.append(command)
-        self.permits += arguments.values()
+        self.permits += [arguments["permit"]] if "permit" in arguments else []
+        self.by = arguments.get("by", self.by)
         return {"ok": False, "problem": self.problem} if self.problem else {"ok": True}
 
     def _status(self) -> dict[str, Any]:

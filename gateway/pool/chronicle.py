@@ -43,6 +43,8 @@ class Chronicle:
         self.failures = 0
         self.served_at: datetime | None = None
         """When the serving worker began to."""
+        self.started_by: dict[str, str | None] | None = None
+        """Who last started the pool on its page, and when; a worker has to record it in the database."""
 
     def forgive(self) -> None:
         """What was wrong with earlier values of the file does not matter any more."""

@@ -60,21 +60,24 @@ class PoolDesk:
         """
         self._ask("recycle")
 
-    def stop(self) -> str:
+    def stop(self, by: Mapping[str, str | None]) -> str:
         """Begin to stop the pool, with the worker that asks for it.
 
         Returned is a secret: whoever sends it to the stopped pool, as `StartPermit` says, starts it again.
+
+        :param by: who that will be, for the record
         """
         permit = secrets.token_urlsafe(32)
-        self._begin("stop", permit=digest_of(permit))
+        self._begin("stop", permit=digest_of(permit), by=dict(by))
         return permit
 
-    def start_again(self) -> None:
+    def start_again(self, by: Mapping[str, str | None]) -> None:
         """Begin to start the pool once it has stopped, if `stop` is what stops it.
 
+        :param by: who asks for it, for the record
         :raises PoolError: if it runs, or somebody else has stopped it
         """
-        self._begin(START_AGAIN)
+        self._begin(START_AGAIN, by=dict(by))
 
     def settings_file(self) -> tuple[GatewaySettings, str]:
         """Return what the file says now, and its digest, by which `save` knows whether it is still so.
@@ -116,7 +119,7 @@ class PoolDesk:
         except OSError as exc:
             raise PoolError(f"the pool's key cannot be read: {exc.strerror or exc}") from exc
 
-    def _begin(self, command: str, **arguments: str) -> None:
+    def _begin(self, command: str, **arguments: Any) -> None:
         answer = self._ask_pool(self._var, command, BEGINNING_SECONDS, **arguments)
         if answer is not None and not answer["ok"]:
             raise PoolError(answer["problem"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -35,21 +35,25 @@ class StartPermit:
         """:param post: takes the request to start, once somebody uses the permit"""
         self._post = post
         self._digest: str | None = None
+        self._by: Mapping[str, str | None] | None = None
 
     @property
     def is_given(self) -> bool:
         return self._digest is not None
 
-    def give(self, digest: str | None) -> None:
-        """Let whoever has the secret of this digest start the pool, and nobody else any more."""
-        self._digest = digest
+    def give(self, digest: str | None, by: Mapping[str, str | None] | None = None) -> None:
+        """Let whoever has the secret of this digest start the pool, and nobody else any more.
+
+        :param by: who has it; the start is recorded in that name
+        """
+        self._digest, self._by = digest, by
 
     def answer(self, request: bytes) -> bytes | None:
         """Start the pool and return the whole answer, if this HTTP request may; else None."""
         digest = self._digest
         if digest is None or not hmac.compare_digest(digest_of(_permit_in(request)), digest):
             return None
-        self._post(ControlRequest(START_AGAIN, {}, _heard))
+        self._post(ControlRequest(START_AGAIN, {"by": self._by}, _heard))
         return _ANSWER
 
 

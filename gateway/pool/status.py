@@ -23,6 +23,7 @@ def shared_status(pool: ApplicationPool, config_error: str | None) -> dict[str, 
         "last_recycle": pool.record.last_recycle,
         "recycles": pool.record.recycles,
         "failures": pool.record.failures,
+        "started_by": pool.record.started_by,
     }
 
 

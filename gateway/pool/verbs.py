@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.logs import utc_text
 from gateway.pool.intake import SettingsIntake
 from gateway.pool.messages import ControlRequest, SettingsRead
 from gateway.pool.pool import ApplicationPool
@@ -114,11 +116,13 @@ class Verbs:
 
         self._questions.ask(tell)
 
-    def _start_again(self, _: dict[str, Any], answer: Answer) -> None:
+    def _start_again(self, arguments: dict[str, Any], answer: Answer) -> None:
         """Start the pool for whoever has the permit, once it has stopped."""
 
         def start(_problem: str | None) -> None:
             if self._permit.is_given:
+                if by := arguments.get("by"):
+                    self._pool.record.started_by = {"at": utc_text(datetime.now(UTC)), **by}
                 self._start_pool({}, answer)
             else:
                 answer({"ok": False, "problem": "the permit to start the pool was withdrawn"})
@@ -129,7 +133,8 @@ class Verbs:
             start(None)
 
     def _stop(self, arguments: dict[str, Any], answer: Answer) -> None:
-        self._permit.give(arguments.get("permit"))
+        self._permit.give(arguments.get("permit"), arguments.get("by"))
+        self._pool.record.started_by = None
         if arguments.get("exit"):
             self._end(told(answer))
         else:

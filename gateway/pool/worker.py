@@ -22,6 +22,7 @@ from typing import Any
 from gateway.logs import mask_secrets
 from gateway.pool.background import (
     BACKGROUND,
+    ON_SERVING,
     POOL_DESK,
     POOL_STATUS,
     READINESS,
@@ -90,6 +91,7 @@ class Worker:
         self._leaving = threading.Event()
         self._handed_over = threading.Event()
         self._pool_status: dict[str, Any] = {}
+        self._on_serving: Callable[[], object] | None = None
 
     def run(self, commands: Iterable[dict[str, Any]]) -> int:
         """Live the whole life of a worker; return its exit code."""
@@ -142,6 +144,7 @@ class Worker:
         self._pool_status = status
         registry[POOL_DESK] = PoolDesk(Path(go.var))
         self._background = registry.get(BACKGROUND)
+        self._on_serving = registry.get(ON_SERVING) if go.number == 1 else None
         private = socket.create_server(("127.0.0.1", 0))
         guarded = only_with_secret(application, go.probe_secret)
         serving = Serving(
@@ -284,6 +287,8 @@ class Worker:
                 if self._serving is not None:
                     self._serving.open()
                 self._report("serving")
+                if self._on_serving is not None:
+                    self._on_serving()
             case "hand_over":
                 self._report("handed_over", complete=self._release(command["timeout"]))
             case "resume":

@@ -47,6 +47,7 @@ class AuditAction(enum.StrEnum):
     SETTINGS_CHANGED = "settings_changed"
     POOL_RECYCLED = "pool_recycled"
     POOL_STOPPED = "pool_stopped"
+    POOL_STARTED = "pool_started"
 
 
 class Audit:

@@ -20,6 +20,7 @@ from gateway.settings import (
     with_data_folder,
 )
 from gateway.web.api.openapi import document_bytes
+from gateway.web.pool_start import record_start
 from gateway.web.registry import (
     BACKGROUND,
     CLIENTS,
@@ -28,6 +29,7 @@ from gateway.web.registry import (
     NODE,
     POOL_DESK,
     POOL_STATUS,
+    SERVING,
     SETTINGS,
     SIMULATOR_CATALOG,
     Background,
@@ -85,6 +87,8 @@ def make_app(
             SIMULATOR_CATALOG: var / SIMULATOR_FOLDER if var else None,
         }
     )
+    registry = config.registry
+    registry[SERVING] = lambda: record_start(database, registry[POOL_STATUS], node)
     config.include("gateway.web.observing")
     config.include("gateway.web.transactions")
     config.include("gateway.web.security")

@@ -21,6 +21,8 @@ POOL_DESK = "gateway.pool_desk"
 NODE = "gateway.node"
 SIMULATOR_CATALOG = "gateway.simulator_catalog"
 """The folder from which the simulator of the pool reads its catalogs; None when there is no pool."""
+SERVING = "gateway.serving"
+"""What the worker calls when it has begun to serve."""
 METHODS = "gateway.methods"
 """A dict: the methods that are served, by name of the route."""
 
@@ -57,13 +59,15 @@ class PoolDesk(Protocol):
     def recycle(self) -> None:
         """Begin a recycle."""
 
-    def stop(self) -> str:
+    def stop(self, by: Mapping[str, str | None]) -> str:
         """Begin to stop; this worker ends once its requests are answered.
 
         Returned is a secret: the stopped pool, listening at the address of Start, starts for who sends it.
+
+        :param by: in whose name, as `started_by` of the pool's status has it then
         """
 
-    def start_again(self) -> None:
+    def start_again(self, by: Mapping[str, str | None]) -> None:
         """Begin to start once it has stopped, if `stop` was what stops it."""
 
     def settings_file(self) -> tuple[GatewaySettings, str]:

@@ -141,6 +141,8 @@ def test_stop_answers_first_and_its_answer_starts_the_pool_again(site, administr
     assert site.status()["worker_pid"] != pid
     administrator.open("/provider/audit-log?action=pool_stopped")
     assert "Application pool stopped provider" in administrator.text
+    administrator.open("/provider/audit-log?action=pool_started")
+    assert "Application pool started provider" in administrator.text
 
 
 def test_start_need_not_wait_for_the_end_of_the_stop(site, administrator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -85,7 +86,7 @@ def stop(request: Request) -> Response:
     def act(desk: PoolDesk) -> Response:
         return _last_page(
             request,
-            permit=desk.stop(),
+            permit=desk.stop(_who(request)),
             node=request.POST["node"],
             answers=failure.load_balancer_capabilities != "TcpLevel",
         )
@@ -104,10 +105,15 @@ def start(request: Request) -> Response:
             return back(request, Message("failed", OTHER_NODE))
         if status["state"] != "Stopping":
             return back(request, Message("done", "The pool is started"))
-        desk.start_again()
+        desk.start_again(_who(request))
     except GatewayError as exc:
         return back(request, Message("failed", sentence(exc)))
     return _last_page(request, permit="", node="", answers=True)
+
+
+def _who(request: Request) -> dict[str, str | None]:
+    """In whose name `record_start` will write."""
+    return asdict(request.caller.actor)
 
 
 def _last_page(request: Request, **values: Any) -> Response:

@@ -117,6 +117,7 @@ AUDIT_ACTIONS = {
     AuditAction.SETTINGS_CHANGED: "Settings changed",
     AuditAction.POOL_RECYCLED: "Application pool recycled",
     AuditAction.POOL_STOPPED: "Application pool stopped",
+    AuditAction.POOL_STARTED: "Application pool started",
 }
 
 CONNECTION_OUTCOMES = {

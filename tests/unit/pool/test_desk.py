@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from gateway.pool.desk import PoolDesk
@@ -61,11 +63,11 @@ class TestTheDesk:
             PoolDesk(tmp_path, lambda *_: None).recycle()
 
     def test_a_stop_is_not_waited_for(self, tmp_path):
-        assert PoolDesk(tmp_path, lambda *_, **__: None).stop()
+        assert PoolDesk(tmp_path, lambda *_, **__: None).stop({})
 
     def test_what_is_refused_at_once_is_an_error(self, pool):
         pool.problem = "the pool is Stopped"
-        for act in (pool.desk.stop, pool.desk.recycle):
+        for act in (partial(pool.desk.stop, {}), pool.desk.recycle):
             with pytest.raises(PoolError, match="the pool is Stopped"):
                 act()
 

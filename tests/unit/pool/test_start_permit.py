@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.pool.verbs import Verbs
 from tests.unit.pool.helpers import Pool, settings
 
 SECRET = "a secret of the page"
+ANNA = {"name": "anna", "account_id": "provider", "address": "192.0.2.7"}
 BODY = b"csrf=x&permit=a+secret+of+the+page"
 
 
@@ -33,11 +35,11 @@ def permit(posted):
 
 class TestTheRequest:
     def test_whoever_has_the_secret_starts_the_pool(self, permit, posted):
-        permit.give(digest_of(SECRET))
+        permit.give(digest_of(SECRET), ANNA)
 
         answer = permit.answer(request())
 
-        assert [each.command for each in posted] == [START_AGAIN]
+        assert [(each.command, each.arguments) for each in posted] == [(START_AGAIN, {"by": ANNA})]
         assert answer.startswith(b"HTTP/1.1 202 Accepted\r\n")
         head, _, body = answer.partition(b"\r\n\r\n")
         assert f"Content-Length: {len(body)}".encode() in head
@@ -104,6 +106,26 @@ class TestThePool:
 
         assert pool.state() == "Starting"
         assert not permit.is_given
+
+    def test_it_is_known_who_started_it(self, pool, ask):
+        ask("stop", permit=digest_of(SECRET), by=ANNA)
+        pool.exit(pool.newest)
+
+        ask(START_AGAIN, by=ANNA)
+
+        started_by = pool.machine.record.started_by
+        assert started_by is not None
+        assert ANNA.items() <= started_by.items()
+        assert datetime.fromisoformat(started_by["at"]).tzinfo is not None
+
+    def test_a_stop_ends_that(self, pool, ask):
+        ask("stop", permit=digest_of(SECRET), by=ANNA)
+        pool.exit(pool.newest)
+        ask(START_AGAIN, by=ANNA)
+
+        ask("stop")
+
+        assert pool.machine.record.started_by is None
 
     def test_a_stopped_one_starts_at_once(self, pool, ask):
         ask("stop", permit=digest_of(SECRET))

@@ -222,6 +222,7 @@ class TestStop:
         answer = form.submit()
 
         assert pool.asked == ["stop", START_AGAIN]
+        assert pool.by.keys() == {"name", "account_id", "address"}
         assert "The application pool is being started" in answer
 
     def test_what_speaks_against_that_is_told(self, pool, administrator):
