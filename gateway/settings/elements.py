@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.settings.document import Element
 from gateway.settings.errors import HIDDEN, Findings
 from gateway.settings.kinds import Kind
+from gateway.settings.only_in_iis import instead_of
 
 Entry = dict[str, Element]
 """An entry of a collection: for each of its attributes the element that gives it."""
@@ -24,14 +25,22 @@ def check_element(
     tag = f"<{element.name}>"
     for name in element.attributes:
         if name not in attributes:
-            fault = f"is not an attribute of {tag}"
+            fault = _fault("attribute", name, element)
             findings.add(element.problem(name, HIDDEN, _one_of(attributes, "no attributes"), fault))
     for child in element.children:
         if child.name not in children:
             allowed = _one_of([f"<{name}>" for name in children], "no elements")
-            findings.add(child.problem(f"<{child.name}>", "", allowed, f"is not an element of {tag}"))
+            fault = _fault("element", child.name, element)
+            findings.add(child.problem(f"<{child.name}>", "", allowed, fault))
     if element.has_text:
         findings.add(element.problem(tag, HIDDEN, "attributes and elements only", "holds text"))
+
+
+def _fault(what: str, name: str, element: Element) -> str:
+    instead = instead_of(element.name, name)
+    if instead:
+        return f"is not supported, unlike in IIS ({instead})"
+    return f"is not an {what} of <{element.name}>"
 
 
 def check_each_once(element: Element, findings: Findings) -> None:

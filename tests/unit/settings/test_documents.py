@@ -186,8 +186,8 @@ MISPLACED = {
         "is missing from <add>",
     ),
     "unknown element of the pool": (
-        "<applicationPool><cpu/></applicationPool>",
-        "<cpu>",
+        "<applicationPool><site/></applicationPool>",
+        "<site>",
         "is not an element of <applicationPool>",
     ),
     "unknown attribute of the pool": (
