@@ -126,12 +126,13 @@ class PreparedForMany:
         :param where: further conditions of an update, whose parameters are the same for all rows
         """
         assert isinstance(table, Table)  # A mapped class says less of what it has.
-        self.names = (key, *columns) if key else tuple(columns)
+        # The name of a column itself is kept by SQLAlchemy for parameters that it makes.
+        self.given = {name: f"given_{name}" for name in ((key, *columns) if key else columns)}
         of = table.c
-        one = {name: bindparam(_given(name), type_=of[name].type) for name in self.names}
+        one = {name: bindparam(given, type_=of[name].type) for name, given in self.given.items()}
         all_of = {
-            name: func.unnest(bindparam(_given(name), type_=ARRAY(of[name].type))).label(name)
-            for name in self.names
+            name: func.unnest(bindparam(given, type_=ARRAY(of[name].type))).label(name)
+            for name, given in self.given.items()
         }
         if key is None:
             self.row_by_row = Prepared(insert(table).values(one))
@@ -146,11 +147,6 @@ class PreparedForMany:
         self.at_once = Prepared(
             change.where(of[key] == new.c[key]).values({name: new.c[name] for name in columns})
         )
-
-
-def _given(name: str) -> str:
-    """The parameter for a column; the name itself is kept by SQLAlchemy for what it makes."""
-    return f"given_{name}"
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
@@ -202,13 +198,15 @@ class Statements:
         if not many:
             return
         if not self.is_sqlite:
-            lists = {_given(name): [row[name] for row in many] for name in prepared.names}
+            lists = {given: [row[name] for row in many] for name, given in prepared.given.items()}
             self._run(prepared.at_once, lists | values)
             return
         compiled = prepared.row_by_row.on(self._dialect)
-        rows = [values | {_given(name): row[name] for name in prepared.names} for row in many]
-        with self._translating(compiled.sql):
+        rows = [values | {given: row[name] for name, given in prepared.given.items()} for row in many]
+        try:
             self._driver.cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
+        except self._errors as exc:
+            raise self._translated(exc, compiled.sql) from exc
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -216,39 +214,45 @@ class Statements:
         if self.is_sqlite:
             yield
             return
-        with self._translating("one of several statements"), self._driver.pipeline():
-            yield
+        try:
+            with self._driver.pipeline():
+                yield
+        except self._errors as exc:
+            raise self._translated(exc, "one of several statements") from exc
 
     def say(self, sql: str) -> None:
         """A word of the database's own, such as one that begins a transaction."""
-        with self._translating(sql):
+        try:
             self._driver.cursor().execute(sql)
+        except self._errors as exc:
+            raise self._translated(exc, sql) from exc
 
     def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
         compiled = prepared.on(self._dialect)
         cursor = self._driver.cursor()
-        with self._translating(compiled.sql):
+        try:
             cursor.execute(compiled.sql, compiled.parameters(values))
+        except self._errors as exc:
+            raise self._translated(exc, compiled.sql) from exc
         return cursor
 
     def _fetch(self, cursor: Any, prepared: Prepared) -> list[tuple[Any, ...]]:
         compiled = prepared.on(self._dialect)
-        with self._translating(compiled.sql):
+        try:
             found: list[tuple[Any, ...]] = cursor.fetchall()
+        except self._errors as exc:
+            raise self._translated(exc, compiled.sql) from exc
         return [_converted(row, compiled.from_driver) for row in found] if compiled.from_driver else found
 
-    @contextmanager
-    def _translating(self, sql: str) -> Iterator[None]:
-        try:
-            yield
-        except self._errors as exc:
-            raise DBAPIError.instance(sql, None, exc, self._errors, dialect=self._dialect) from exc
+    def _translated(self, error: Exception, sql: str) -> BaseException:
+        return DBAPIError.instance(sql, None, error, self._errors, dialect=self._dialect)
 
 
 def _converted(row: Sequence[Any], converts: Iterable[tuple[int, Convert]]) -> tuple[Any, ...]:
     values = list(row)
     for index, convert in converts:
-        values[index] = convert(values[index])
+        if values[index] is not None:
+            values[index] = convert(values[index])
     return tuple(values)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from benchmarks.engine.store import STANDARD, number_of
+from benchmarks.engine.names import STANDARD, number_of
 from gateway.db import Database
 from gateway.engine.context import EngineContext, Work
 from gateway.engine.outcome import Outcome

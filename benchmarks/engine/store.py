@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, func, insert, select, text
 
+from benchmarks.engine.names import STANDARD, number_of
 from gateway.db import Database, utcnow
 from gateway.engine.ledger import CHANNEL
 from gateway.migrations import migrate
@@ -36,11 +37,7 @@ from gateway.models import (
 )
 
 SUBSCRIPTIONS = 12_000
-PROVIDER, INSTANCE, TEMPLATE, BASIC, STANDARD = "provider", "instance", "template", "basic", "standard"
-
-
-def number_of(subscription_id: str) -> int:
-    return int(subscription_id.removeprefix("s"))
+PROVIDER, INSTANCE, TEMPLATE, BASIC = "provider", "instance", "template", "basic"
 
 
 def create(database: Database) -> None:
