@@ -9,6 +9,7 @@ database for nothing but who is signed in, and below it a bare `SELECT 1`.
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import sys
 import tempfile
@@ -157,7 +158,10 @@ def _site(
             with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM ANALYZE"))  # As the server does by itself after a while.
         router = make_app(settings, database=database, background=Background(), clients=clients)
-        yield database, batches, {area: _sign_in(router, login) for area, login in LOGINS.items()}
+        visitors = {area: _sign_in(router, login) for area, login in LOGINS.items()}
+        gc.collect()
+        gc.freeze()  # As a worker does once it has loaded: what it has then is no garbage.
+        yield database, batches, visitors
     finally:
         clients.close()
         database.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from gateway.models import (
@@ -18,6 +19,7 @@ from gateway.models import (
 )
 from gateway.services.caller import Caller
 from gateway.services.errors import CustomerManagementRequiredError, RoleNotSufficientError
+from gateway.statements import Prepared, Statements
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,32 +78,39 @@ class Abilities:
         if caller.is_provider or self._is_subscribed(caller, application_instance_id):
             return None
         instance = self._db.get(ApplicationInstance, application_instance_id)
-        found = self._db.execute(_customer_management(caller, application_instance_id).limit(1)).first()
+        found = self._customer_management(caller, application_instance_id)
+        subscription_id, status = found[0] if found else (None, None)
         return MissingAbility(
             instance_name=instance.name if instance else application_instance_id,
-            subscription_id=found.id if found else None,
-            status=found.status if found else None,
+            subscription_id=subscription_id,
+            status=status,
             ask=self._vendor_above(caller),
         )
 
     def _is_subscribed(self, caller: Caller, application_instance_id: str) -> bool:
-        active = Subscription.status == SubscriptionStatus.ACTIVE
-        query = _customer_management(caller, application_instance_id).where(active)
-        return self._db.execute(query.limit(1)).first() is not None
+        found = self._customer_management(caller, application_instance_id)
+        return any(status is SubscriptionStatus.ACTIVE for _, status in found)
+
+    def _customer_management(
+        self, caller: Caller, application_instance_id: str
+    ) -> Sequence[tuple[str, SubscriptionStatus]]:
+        """The caller's subscriptions to Customer Management plans of the instance; they are few."""
+        asked = {"account_id": caller.account_id, "instance_id": application_instance_id}
+        return Statements(self._db.connection()).rows(_CUSTOMER_MANAGEMENT, **asked)
 
     def _vendor_above(self, caller: Caller) -> str:
         account = self._db.get_one(Account, caller.account_id)
         return account.parent.name if account.parent else "the provider"
 
 
-def _customer_management(caller: Caller, application_instance_id: str) -> Select[str, SubscriptionStatus]:
-    return (
-        select(Subscription.id, Subscription.status)
-        .join(ServicePlan, ServicePlan.id == Subscription.service_plan_id)
-        .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
-        .where(
-            Subscription.account_id == caller.account_id,
-            ServicePlan.kind == PlanKind.CUSTOMER_MANAGEMENT,
-            ServiceTemplate.application_instance_id == application_instance_id,
-        )
+_CUSTOMER_MANAGEMENT = Prepared(
+    select(Subscription.id, Subscription.status)
+    .join(ServicePlan, ServicePlan.id == Subscription.service_plan_id)
+    .join(ServiceTemplate, ServiceTemplate.id == ServicePlan.service_template_id)
+    .where(
+        Subscription.account_id == bindparam("account_id"),
+        ServicePlan.kind == PlanKind.CUSTOMER_MANAGEMENT,
+        ServiceTemplate.application_instance_id == bindparam("instance_id"),
     )
+    .order_by(Subscription.id)
+)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true, union_all
 from sqlalchemy.orm import Session, joinedload
 
 from gateway.models import Account, AccountType, ServicePlan, Subscription
@@ -18,6 +18,7 @@ from gateway.services.catalog.describing import describe_account
 from gateway.services.catalog.editing import CatalogEditing, Entry, require_unchanged
 from gateway.services.keys import is_text_id
 from gateway.services.paging import Page, checked_limit, page_of, text_cursor
+from gateway.services.searching import TextSearch
 from gateway.services.vendors import AccountNotFoundError
 
 log = logging.getLogger(__name__)
@@ -89,16 +90,14 @@ class Accounts:
     ) -> Page[Account]:
         """Return the customers directly below a vendor, by their ids.
 
-        :param text: part of the name, the domain or the id
+        :param text: words with which words of the name or the domain begin, or the beginning of the id
         :raises AccountNotFoundError: if the vendor does not exist for the caller
         :raises InvalidCursorError, InvalidLimitError: for what does not fit the list
         """
-        query = select(Account).where(
-            Account.parent_id == self.vendor(vendor_id).id, Account.type == AccountType.CUSTOMER
-        )
+        is_below = (Account.parent_id == self.vendor(vendor_id).id) & (Account.type == AccountType.CUSTOMER)
+        query = select(Account).where(is_below)
         if text:
-            columns = (Account.name, Account.domain, Account.id)
-            query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+            query = query.where(self._is_found(text, is_below))
         if (after := text_cursor(cursor)) is not None:
             query = query.where(Account.id > after)
         found = self._db.scalars(query.order_by(Account.id).limit(checked_limit(limit) + 1)).all()
@@ -184,6 +183,13 @@ class Accounts:
             subject=f"{entry['type']} {entry['name']} ({entry['id']})",
             detail="; ".join(f"{each}: {entry[each]}" for each in members if entry[each]),
         )
+
+    def _is_found(self, text: str, within: ColumnElement[bool]) -> ColumnElement[bool]:
+        search = TextSearch(self._db, text)
+        conditions = [search.names(Account.id), *search.begins(Account.id)]
+        if not search.is_gathered:
+            return or_(*conditions)
+        return Account.id.in_(union_all(*[select(Account.id).where(within, each) for each in conditions]))
 
     def _is_reseller_below(self) -> ColumnElement[bool]:
         below = Account.type == AccountType.RESELLER

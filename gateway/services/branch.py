@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, select, true
+from sqlalchemy import CTE, ColumnElement, Select, exists, select, true
 from sqlalchemy.orm import Session
 
 from gateway.models import (
@@ -41,9 +41,15 @@ def make_caller(db: Session, account: Account, role: Role, name: str, address: s
 
 def branch_vendor_ids(db: Session, account_id: str) -> frozenset[str]:
     """The vendor itself and all resellers below it, at any depth."""
-    branch = select(Account.id).where(Account.id == account_id).cte("branch", recursive=True)
+    top = select(Account.id).where(Account.id == account_id)
+    return frozenset(db.scalars(select(branch_below(top).c.id)))
+
+
+def branch_below(top: Select[str]) -> CTE:
+    """One vendor, found by a query for its id, and all resellers below it."""
+    branch = top.cte("branch", recursive=True)
     below = select(Account.id).where(Account.parent_id == branch.c.id, Account.type == AccountType.RESELLER)
-    return frozenset(db.scalars(select(branch.union(below).c.id)))
+    return branch.union(below)
 
 
 def sees_plan(caller: Caller) -> ColumnElement[bool]:

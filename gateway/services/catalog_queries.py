@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -19,6 +19,7 @@ from gateway.services.facts import FactsReader
 from gateway.services.keys import is_text_id
 from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, page_of, text_cursor
 from gateway.services.upgrade_paths import UpgradePaths
+from gateway.statements import Prepared, Statements
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,10 @@ class CatalogQueries:
 
         :raises ServicePlanNotFoundError: if the plan does not exist for the caller
         """
-        query = select(ServiceTemplate.application_instance_id).join(
-            ServicePlan, ServicePlan.service_template_id == ServiceTemplate.id
-        )
-        query = query.where(ServicePlan.id == plan_id, sees_plan(self._caller))
-        instance_id = self._db.scalar(query) if is_text_id(plan_id) else None
-        if instance_id is None:
-            raise ServicePlanNotFoundError([plan_id])
-        return instance_id
+        for instance_id, vendor_id in self._plan_key(plan_id):
+            if self._caller.sees(vendor_id):
+                return instance_id
+        raise ServicePlanNotFoundError([plan_id])
 
     def upgrade_targets(self, plan_id: str, paths: UpgradePaths, now: datetime) -> Sequence[UpgradeTarget]:
         """Return the other plans of the same vendor and instance, by name, with what speaks against each.
@@ -141,6 +138,10 @@ class CatalogQueries:
         offers = _target_offer_ids(source, paths, now)
         return [UpgradeTarget(target, describe_target(source, target, offers)) for target in facts.values()]
 
+    def _plan_key(self, plan_id: str) -> Sequence[tuple[str, str]]:
+        statements = Statements(self._db.connection())
+        return statements.rows(_PLAN_KEY, plan_id=plan_id) if is_text_id(plan_id) else []
+
     def _count_subscriptions(self, plan_ids: Sequence[str]) -> dict[str, int]:
         query = (
             select(Subscription.service_plan_id, func.count().label("found"))
@@ -155,6 +156,12 @@ def _target_offer_ids(source: PlanFacts, paths: UpgradePaths, now: datetime) -> 
         return None
     return paths.target_offer_ids(source.application_instance_id, source.license.offer_id, now)
 
+
+_PLAN_KEY = Prepared(
+    select(ServiceTemplate.application_instance_id, ServicePlan.vendor_id)
+    .join(ServicePlan, ServicePlan.service_template_id == ServiceTemplate.id)
+    .where(ServicePlan.id == bindparam("plan_id"))
+)
 
 _SHOWN: tuple[ORMOption, ...] = (
     joinedload(ServicePlan.vendor, innerjoin=True),

@@ -5,17 +5,32 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import bindparam, delete, select, true
+from sqlalchemy.orm import Session
 
-from gateway.models import User, UserSession
+from gateway.models import Account, AccountType, Role, User, UserSession
+from gateway.services.branch import branch_below
+from gateway.services.caller import Caller
+from gateway.statements import Prepared, Statements
 
 log = logging.getLogger(__name__)
 
 LIFETIME = timedelta(hours=12)
 """A working day; after it everybody signs in again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionUser:
+    """Whose session it is."""
+
+    user_id: int
+    login: str
+    role: Role
+    account_name: str
+    caller: Caller
 
 
 class Sessions:
@@ -37,13 +52,25 @@ class Sessions:
         log.info("Session opened: user=%s session=%s", user.id, session.id)
         return token
 
-    def find(self, token: str, now: datetime) -> UserSession | None:
-        """The session of this token with its user and account, unless it is over or the user disabled."""
-        query = select(UserSession).where(UserSession.token_hash == _hash(token))
-        with_user = joinedload(UserSession.user, innerjoin=True).joinedload(User.account, innerjoin=True)
-        session = self._db.scalar(query.options(with_user))
-        is_over = session is None or session.expires_at <= now or session.user.disabled_at is not None
-        return None if is_over else session
+    def find(self, token: str, now: datetime, address: str | None = None) -> SessionUser | None:
+        """Whose token it is, unless the session is over or the user disabled.
+
+        :param address: where the request comes from
+        """
+        found = Statements(self._db.connection()).rows(FIND_SESSION, token_hash=_hash(token), now=now)
+        if not found:
+            return None
+        user_id, login, role, account_id, account_type, account_name, _ = found[0]
+        is_provider = account_type is AccountType.PROVIDER
+        caller = Caller(
+            account_id=account_id,
+            account_type=account_type,
+            role=role,
+            name=login,
+            vendor_ids=None if is_provider else frozenset(row[-1] for row in found),
+            address=address,
+        )
+        return SessionUser(user_id=user_id, login=login, role=role, account_name=account_name, caller=caller)
 
     def close(self, token: str) -> None:
         self._db.execute(delete(UserSession).where(UserSession.token_hash == _hash(token)))
@@ -62,3 +89,26 @@ class Sessions:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def _make_find() -> Prepared:
+    """A row for each vendor that the user sees; for the provider's, who see all, a single one.
+
+    It is one statement since every page, and every question of its script, begins with it.
+    """
+    is_session = UserSession.token_hash == bindparam("token_hash")
+    is_reseller = Account.type == AccountType.RESELLER
+    own = select(Account.id).join(User).join(UserSession).where(is_session, is_reseller)
+    branch = branch_below(own)
+    columns = User.id, User.login, User.role, Account.id, Account.type, Account.name, branch.c.id
+    return Prepared(
+        select(*columns)
+        .select_from(UserSession)
+        .join(User)
+        .join(Account)
+        .outerjoin(branch, true())
+        .where(is_session, UserSession.expires_at > bindparam("now"), User.disabled_at.is_(None))
+    )
+
+
+FIND_SESSION = _make_find()

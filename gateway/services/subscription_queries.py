@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Select, String, exists, func, select, type_coerce
+from sqlalchemy import (
+    CTE,
+    Column,
+    ColumnElement,
+    Select,
+    String,
+    any_,
+    bindparam,
+    exists,
+    func,
+    select,
+    true,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from gateway.models import (
     NEVER_UPGRADED,
@@ -24,10 +40,11 @@ from gateway.models import (
 from gateway.services.branch import sees_subscription
 from gateway.services.caller import Caller
 from gateway.services.errors import SubscriptionNotFoundError
-from gateway.services.keys import chunks, is_text_id
+from gateway.services.keys import Item, chunks, is_text_id
 from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, encode_cursor, text_cursor
 from gateway.services.searching import TextSearch
 from gateway.services.sorting import Order
+from gateway.statements import Prepared, Statements
 
 UpgradeStatusFilter = UpgradeStatus | Literal["none"]
 """A status of the newest upgrade, or `none` for subscriptions that never had one."""
@@ -129,29 +146,25 @@ class SubscriptionQueries:
 
         :raises InvalidCursorError, InvalidLimitError: for what does not fit the list
         """
-        conditions = self._conditions(wanted)
-        # Ids come from an index alone; only of the rows of one page everything is read.
-        if order is None:
-            query = select(Subscription.id).where(*conditions).order_by(Subscription.id)
-            if (after := text_cursor(cursor)) is not None:
-                query = query.where(Subscription.id > after)
-        else:
-            query = order.apply(select(*order.columns).where(*conditions), cursor)
-        found = self._db.execute(query.limit(checked_limit(limit) + 1)).all()
-        rows = self.by_ids([row[-1] for row in found[:limit]])
-        if len(found) <= limit:
-            return Page(list(rows), None)
-        last = found[limit - 1]
-        return Page(list(rows), order.cursor_at(last) if order else encode_cursor(last[0]))
+        page, _ = self._find(self._source(wanted), order, cursor, limit)
+        return page
+
+    def find_counted(
+        self, wanted: SubscriptionFilter, *, order: Order, cursor: str | None, limit: int, at_most: int
+    ) -> tuple[Page[SubscriptionRow], int]:
+        """The same, and how many there are on all pages; a longer list counts as `at_most`."""
+        source = self._source(wanted)
+        if source.found is None:
+            page, _ = self._find(source, order, cursor, limit)
+            return page, self.count(wanted, at_most=at_most)
+        page, count = self._find(source, order, cursor, limit, source.counted(at_most).scalar_subquery())
+        if count is None:  # There is no row that could say it.
+            return page, self.count(wanted, at_most=at_most) if cursor else 0
+        return page, count
 
     def count(self, wanted: SubscriptionFilter, *, at_most: int) -> int:
         """How many there are; a longer list counts as `at_most`."""
-        if wanted.text is None:
-            some = self._ids(wanted).limit(at_most).subquery()
-        else:
-            conditions = self._conditions(replace(wanted, text=None))
-            some = self._search(wanted.text).ids(conditions).limit(at_most).subquery()
-        return self._db.scalar(select(func.count()).select_from(some)) or 0
+        return self._db.scalar(self._source(wanted).counted(at_most)) or 0
 
     def by_ids(self, ids: Sequence[str]) -> Sequence[SubscriptionRow]:
         """Those of them that exist for the caller, in the order that was asked for."""
@@ -163,15 +176,16 @@ class SubscriptionQueries:
 
     def versions(self, ids: Sequence[str]) -> dict[str, RowVersion]:
         """Of those of them that exist for the caller, in the order that was asked for."""
-        query = (
-            select(Subscription.id, Subscription.updated_at, Subscription.upgrade_id, Upgrade.changed_at)
-            .outerjoin(Upgrade, Upgrade.id == Subscription.upgrade_id)
-            .where(sees_subscription(self._caller))
-        )
+        statements = Statements(self._db.connection())
+        asked = [key for key in ids if is_text_id(key)]
+        if statements.is_sqlite:
+            rows = statements.rows(VERSIONS_SQLITE, ids=json.dumps(asked))
+        else:
+            rows = statements.rows(VERSIONS_POSTGRESQL, ids=asked)
         found: dict[str, RowVersion] = {}
-        for chunk in chunks([key for key in ids if is_text_id(key)]):
-            for row in self._db.execute(query.where(Subscription.id.in_(chunk))):
-                found[row.id] = (row.updated_at, row.upgrade_id, row.changed_at)
+        for key, branch_id, updated_at, upgrade_id, changed_at in rows:
+            if self._caller.sees(branch_id):
+                found[key] = updated_at, upgrade_id, changed_at
         return {key: found[key] for key in ids if key in found}
 
     def upgrade_ids(
@@ -184,7 +198,7 @@ class SubscriptionQueries:
         query = (
             select(Upgrade.id)
             .join(Subscription, Subscription.upgrade_id == Upgrade.id)
-            .where(*self._conditions(wanted))
+            .where(*self._source(wanted).on_table())
         )
         if ids is None:
             return self._db.scalars(query.order_by(Upgrade.id).limit(at_most)).all()
@@ -221,16 +235,52 @@ class SubscriptionQueries:
         return self.find_ids(wanted, at_most=at_most)
 
     def find_ids(self, wanted: SubscriptionFilter, *, at_most: int) -> Sequence[str]:
-        return self._db.scalars(self._ids(wanted).order_by(Subscription.id).limit(at_most)).all()
+        source = self._source(wanted)
+        return self._db.scalars(source.ids().order_by(source.key).limit(at_most)).all()
 
-    def _ids(self, wanted: SubscriptionFilter) -> Select[str]:
-        return select(Subscription.id).where(*self._conditions(wanted))
+    def _find(
+        self,
+        source: _Source,
+        order: Order | None,
+        cursor: str | None,
+        limit: int,
+        *more: ColumnElement[int],
+    ) -> tuple[Page[SubscriptionRow], int | None]:
+        """A page, and what one more column has in its first row."""
+        # Ids come from an index alone; only of the rows of one page everything is read.
+        keys = order.columns if order else (Subscription.id.expression,)
+        columns: Sequence[ColumnElement[Any]] = [source.of(each) for each in keys]
+        query = select(*columns, *more).where(*source.conditions)
+        if order is not None:
+            order = replace(order, columns=tuple(columns))
+            query = order.apply(query, cursor)
+        else:
+            query = query.order_by(source.key)
+            if (after := text_cursor(cursor)) is not None:
+                query = query.where(source.key > after)
+        found = self._db.execute(query.limit(checked_limit(limit) + 1)).all()
+        ids = [row.id for row in found[:limit]]
+        if len(found) <= limit:
+            next_cursor = None
+        else:
+            next_cursor = order.cursor_at(found[limit - 1]) if order else encode_cursor(ids[-1])
+        page = Page(list(self.by_ids(ids)), next_cursor)
+        return page, found[0][-1] if found and more else None
+
+    def _source(self, wanted: SubscriptionFilter) -> _Source:
+        """Where the rows of a list are read from."""
+        if wanted.text is None:
+            return _Source(self._conditions(wanted))
+        search = self._search(wanted.text)
+        if not search.is_gathered:
+            return _Source([*self._conditions(wanted), search.tried()])
+        found = search.gathered(_READ_IN_LISTS, _of_plan(wanted))
+        others = self._conditions(replace(wanted, service_plan_id=None))
+        return _Source([_onto(found, each) for each in others], found)
 
     def _conditions(self, wanted: SubscriptionFilter) -> Sequence[ColumnElement[bool]]:
-        conditions = [sees_subscription(self._caller)]
-        if wanted.service_plan_id is not None:
-            plan_id = wanted.service_plan_id if is_text_id(wanted.service_plan_id) else ""
-            conditions.append(Subscription.service_plan_id == plan_id)
+        """All but the text."""
+        conditions = [sees_subscription(self._caller), _of_plan(wanted)]
         if wanted.upgrade_status is not None:
             status = wanted.upgrade_status
             value = NEVER_UPGRADED if status == "none" else status.value
@@ -240,8 +290,6 @@ class SubscriptionQueries:
         if wanted.vendor_id is not None:
             vendor_id = wanted.vendor_id if is_text_id(wanted.vendor_id) else ""
             conditions.append(Subscription.branch_id == vendor_id)
-        if wanted.text is not None:
-            conditions.append(self._search(wanted.text).condition(conditions))
         return conditions
 
     def _search(self, text: str) -> TextSearch:
@@ -249,6 +297,47 @@ class SubscriptionQueries:
         if text not in self._searches:
             self._searches[text] = TextSearch(self._db, text)
         return self._searches[text]
+
+
+class _Source(NamedTuple):
+    """The table of subscriptions, or those that a search has gathered, with the conditions of a list."""
+
+    conditions: Sequence[ColumnElement[bool]]
+    found: CTE | None = None
+
+    @property
+    def key(self) -> ColumnElement[str]:
+        return self.of(Subscription.id.expression)
+
+    def of(self, column: ColumnElement[Item]) -> ColumnElement[Item]:
+        """A column of subscriptions, as it is read from here."""
+        return column if self.found is None else _onto(self.found, column)
+
+    def ids(self) -> Select[str]:
+        return select(self.key).where(*self.conditions)
+
+    def counted(self, at_most: int) -> Select[int]:
+        return select(func.count()).select_from(self.ids().limit(at_most).subquery())
+
+    def on_table(self) -> Sequence[ColumnElement[bool]]:
+        """The same as conditions on the table."""
+        return self.conditions if self.found is None else [Subscription.id.in_(self.ids())]
+
+
+def _onto(found: CTE, expression: ColumnElement[Item]) -> ColumnElement[Item]:
+    """The same of the columns that were gathered."""
+
+    def replaced(element: object, **_kw: object) -> ColumnElement[Any] | None:
+        return found.corresponding_column(element) if isinstance(element, Column) else None
+
+    return replacement_traverse(expression, {}, replaced)
+
+
+def _of_plan(wanted: SubscriptionFilter) -> ColumnElement[bool]:
+    plan_id = wanted.service_plan_id
+    if plan_id is None:
+        return true()
+    return Subscription.service_plan_id == (plan_id if is_text_id(plan_id) else "")
 
 
 def _branches(of_plan: ColumnElement[bool]) -> CTE:
@@ -260,12 +349,32 @@ def _branches(of_plan: ColumnElement[bool]) -> CTE:
     return walk.union_all(following)
 
 
+_READ_IN_LISTS = (
+    Subscription.id,
+    Subscription.branch_id,
+    Subscription.customer_name,
+    Subscription.status,
+    Subscription.upgrade_status,
+)
+"""What lists are filtered and sorted by."""
+
 _SORT_COLUMNS: dict[SubscriptionSort, tuple[ColumnElement[str], ...]] = {
     SubscriptionSort.ID: (),
     SubscriptionSort.CUSTOMER: (Subscription.customer_name.expression,),
     SubscriptionSort.STATUS: (type_coerce(Subscription.status, String),),
     SubscriptionSort.UPGRADE_STATUS: (Subscription.upgrade_status.expression,),
 }
+
+
+def _make_versions(is_wanted: ColumnElement[bool]) -> Prepared:
+    columns = Subscription.updated_at, Subscription.upgrade_id, Upgrade.changed_at
+    query = select(Subscription.id, Subscription.branch_id, *columns)
+    return Prepared(query.outerjoin(Upgrade, Upgrade.id == Subscription.upgrade_id).where(is_wanted))
+
+
+_LISTED = func.json_each(bindparam("ids", type_=String)).table_valued("value")
+VERSIONS_SQLITE = _make_versions(Subscription.id.in_(select(_LISTED.c.value)))
+VERSIONS_POSTGRESQL = _make_versions(Subscription.id == any_(bindparam("ids", type_=ARRAY(String))))
 
 _SHOWN: tuple[ORMOption, ...] = (
     joinedload(Subscription.account, innerjoin=True),

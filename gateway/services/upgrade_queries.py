@@ -21,6 +21,7 @@ from gateway.services.errors import UpgradeBatchNotFoundError, UpgradeNotFoundEr
 from gateway.services.keys import chunks, is_row_id, is_text_id
 from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, encode_cursor, row_cursor
 from gateway.services.sorting import Order
+from gateway.statements import Prepared, Statements
 
 RECENT = 50
 """So many of the last finished upgrades tell how fast a batch goes."""
@@ -204,19 +205,15 @@ class UpgradeQueries:
 
         :raises UpgradeBatchNotFoundError: if it does not exist for the caller
         """
-        of_batch = Upgrade.batch_id == batch_id
-        last_change = select(func.max(Upgrade.changed_at)).where(of_batch).scalar_subquery()
-        query = select(UpgradeBatch.id, last_change).where(UpgradeBatch.id == batch_id)
-        query = query.where(sees_batch(self._caller))
-        found = self._db.execute(query).one_or_none() if is_row_id(batch_id) else None
-        if found is None:
+        statements = Statements(self._db.connection())
+        found = statements.rows(NEWEST_CHANGE, batch_id=batch_id) if is_row_id(batch_id) else []
+        if not found or not self._caller.sees(found[0][0]):
             raise UpgradeBatchNotFoundError([batch_id])
-        newest: datetime | None = found[1]
+        newest: datetime | None = found[0][1]
         if newest is None:
             return ""
-        recent = select(Upgrade.id).where(of_batch, Upgrade.changed_at >= newest - JUST_NOW)
-        counted = select(func.count()).select_from(recent.limit(RECENT_CHANGES).subquery())
-        return f"{newest.isoformat()} {self._db.scalar(counted)}"
+        [[counted]] = statements.rows(CHANGES_SINCE, batch_id=batch_id, since=newest - JUST_NOW)
+        return f"{newest.isoformat()} {counted}"
 
     def waiting(self, batch_id: int) -> Sequence[tuple[str, int]]:
         """What upgrades of a batch in progress wait for, in words, and how many do; most of them first."""
@@ -286,6 +283,22 @@ class UpgradeQueries:
         end = now if summary.live else max(row.finished_at for row in recent)
         minutes = (end - min(starts)) / timedelta(minutes=1)
         return len(recent) / minutes if minutes > 0 else None
+
+
+_OF_BATCH = Upgrade.batch_id == bindparam("batch_id")
+NEWEST_CHANGE = Prepared(
+    select(
+        UpgradeBatch.account_id, select(func.max(Upgrade.changed_at)).where(_OF_BATCH).scalar_subquery()
+    ).where(UpgradeBatch.id == bindparam("batch_id"))
+)
+CHANGES_SINCE = Prepared(
+    select(func.count()).select_from(
+        select(Upgrade.id)
+        .where(_OF_BATCH, Upgrade.changed_at >= bindparam("since"))
+        .limit(RECENT_CHANGES)
+        .subquery()
+    )
+)
 
 
 def _is(column: InstrumentedAttribute[UpgradeStatus], status: UpgradeStatus) -> ColumnElement[bool]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pyramid.request import Request
 from pyramid.response import Response
+from sqlalchemy.orm import Session
 
 from gateway.db import utcnow
-from gateway.models import AccountType, Role
-from gateway.services.branch import make_caller
+from gateway.models import AccountType
 from gateway.services.caller import Caller
-from gateway.services.sessions import LIFETIME, Sessions
+from gateway.services.sessions import LIFETIME, Sessions, SessionUser
 from gateway.web.observing import ACCOUNT
 from gateway.web.registry import DATABASE
+from gateway.web.transactions import READING
 
 SESSION_COOKIE = "gateway_session"
 FORM_COOKIE = "gateway_form"
@@ -26,14 +29,9 @@ CSRF_FIELD = "csrf"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignedIn:
+class SignedIn(SessionUser):
     """A person at a browser."""
 
-    user_id: int
-    login: str
-    role: Role
-    account_name: str
-    caller: Caller
     token: str = field(repr=False)
 
     @property
@@ -57,25 +55,26 @@ class SessionPolicy:
 
 
 def signed_in(request: Request) -> SignedIn | None:
-    """Who sits at the browser, looked up once in a request, in a transaction of its own."""
+    """Who sits at the browser, looked up once in a request."""
     token = request.cookies.get(SESSION_COOKIE)
     if not token:
         return None
-    with request.registry[DATABASE].read() as db:
-        session = Sessions(db).find(token, utcnow())
-        if session is None:
-            return None
-        user = session.user
-        found = make_caller(db, user.account, user.role, user.login, request.remote_addr)
-        request.environ[ACCOUNT] = found.account_id
-        return SignedIn(
-            user_id=user.id,
-            login=user.login,
-            role=user.role,
-            account_name=user.account.name,
-            caller=found,
-            token=token,
-        )
+    with _reading(request) as db:
+        found = Sessions(db).find(token, utcnow(), request.remote_addr)
+    if found is None:
+        return None
+    request.environ[ACCOUNT] = found.caller.account_id
+    return SignedIn(**vars(found), token=token)
+
+
+@contextmanager
+def _reading(request: Request) -> Iterator[Session]:
+    """The transaction of a request that only reads; one that writes does not begin before this has ended."""
+    if request.method in READING:
+        yield request.db
+    else:
+        with request.registry[DATABASE].read() as db:
+            yield db
 
 
 def set_session(request: Request, response: Response, token: str) -> None:

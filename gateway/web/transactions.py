@@ -1,4 +1,7 @@
-"""One transaction for each request: a returned response commits it, a raised error rolls it back."""
+"""One transaction for each request: a returned response commits it, a raised error rolls it back.
+
+That of a request that only reads is never committed.
+"""
 
 from __future__ import annotations
 
@@ -58,9 +61,12 @@ class SessionInTransaction:
 def db(request: Request) -> Session:
     """The request's session; it is opened by the first one who asks for it."""
     database = request.registry[DATABASE]
-    reads = request.method in READING
-    session: Session = database.read_session() if reads else database.write_session()
-    SessionInTransaction(session, request.tm)
+    session: Session
+    if request.method in READING:
+        session = database.read_session()
+    else:
+        session = database.write_session()
+        SessionInTransaction(session, request.tm)
     request.add_finished_callback(lambda _request: session.close())
     return session
 

@@ -59,7 +59,9 @@ def show_plan(request: Request) -> Response:
     queries = SubscriptionQueries(request.db, request.caller)
     most = MOST_FOUND if asked.wanted.text else MOST_COUNTED
     cursor = request.GET.get("cursor") or None
-    found = queries.find(asked.wanted, order=asked.order, cursor=cursor, limit=ROWS)
+    found, matching = queries.find_counted(
+        asked.wanted, order=asked.order, cursor=cursor, limit=ROWS, at_most=most + 1
+    )
     return page(
         request,
         "plan.jinja2",
@@ -71,7 +73,7 @@ def show_plan(request: Request) -> Response:
         rows=found,
         versions={each.subscription.id: _version(each) for each in found.items},
         is_moving=any(each.upgrade and each.upgrade.is_live for each in found.items),
-        matching=queries.count(asked.wanted, at_most=most + 1),
+        matching=matching,
         most_counted=most,
         heads=heads(SubscriptionSort, asked.sort, asked.descending, _sorted_by(places, plan, asked)),
         vendors=queries.vendors(plan.id),

@@ -61,13 +61,31 @@ class TestWhatIsSeen:
         with pytest.raises(AccountNotFoundError):
             own.reseller(account_id)
 
-    def test_customers_are_found_by_part_of_name_domain_or_id(self, factories, tree, own):
-        for name, domain in (("Contoso", "a.com"), ("Other", "contoso.de"), ("Third", "b.com")):
-            factories.customer(tree.parent, name=name, domain=domain)
+    @pytest.mark.parametrize("many", [10, -1], ids=["gathered", "walked"])
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ("conto", {"Contoso", "Other"}),
+            ("CONTOSO de", {"Other"}),
+            ("oso", set()),
+            ("k-3", {"Third"}),
+            ("%", set()),
+            ("\x00", set()),
+        ],
+    )
+    def test_customers_are_found_by_words_and_ids(self, factories, tree, own, monkeypatch, many, text, names):
+        monkeypatch.setattr("gateway.services.searching.MANY", many)
+        for key, name, domain in (
+            ("k-1", "Contoso", "a.com"),
+            ("k-2", "Other", "contoso.de"),
+            ("K-3", "Third", "b.com"),
+        ):
+            factories.customer(tree.parent, id=key, name=name, domain=domain)
+        factories.customer(tree.sibling, name="Contoso of another one")
 
-        found = own.customers("parent", text="conto", limit=10).items
+        found = own.customers("parent", text=text, limit=10).items
 
-        assert {each.name for each in found} == {"Contoso", "Other"}
+        assert {each.name for each in found} == names
 
     def test_customers_come_in_pages(self, own, factories, tree):
         for _ in range(3):

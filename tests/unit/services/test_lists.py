@@ -11,14 +11,23 @@ from sqlalchemy import event, select, text, update
 
 from gateway.db import Database
 from gateway.models import AccountWord, Subscription, SubscriptionStatus, Upgrade, UpgradeStatus
+from gateway.services.accounts import Accounts
 from gateway.services.errors import InvalidCursorError
 from gateway.services.paging import encode_keys
-from gateway.services.subscription_queries import SubscriptionFilter, SubscriptionQueries, SubscriptionSort
-from gateway.services.upgrade_queries import UpgradeQueries, UpgradeSort
+from gateway.services.sessions import FIND_SESSION
+from gateway.services.subscription_queries import (
+    VERSIONS_POSTGRESQL,
+    VERSIONS_SQLITE,
+    SubscriptionFilter,
+    SubscriptionQueries,
+    SubscriptionSort,
+)
+from gateway.services.upgrade_queries import CHANGES_SINCE, NEWEST_CHANGE, UpgradeQueries, UpgradeSort
 from tests.databases import sqlite_url
 from tests.factories import NOW, Factories
 from tests.unit.services.helpers import caller_of
 
+_END = encode_keys(["-customer", "A", "a"])
 NAMES = st.sampled_from(["", "Ada", "ada", "Bo", "Ångström", "Zoë", "a b", "%", "'"])
 ROWS = st.lists(
     st.tuples(NAMES, st.sampled_from(SubscriptionStatus), st.sampled_from([None, *UpgradeStatus])),
@@ -224,6 +233,62 @@ class TestTheSearch:
         assert queries.count(asked, at_most=10) == len(found)
         assert queries.count(asked, at_most=1) == min(len(found), 1)
 
+    @pytest.mark.parametrize("cursor", ["first page", "second page", "behind the end"])
+    def test_a_page_and_its_count_come_together(self, db, factories, cursor):
+        plan = factories.service_plan()
+        for name in ("Contoso C", "Contoso A", "Other", "Contoso B"):
+            factories.subscription(plan, account=factories.customer(name=name))
+        queries = SubscriptionQueries(db, caller_of(db, plan.vendor))
+        order = SubscriptionSort.CUSTOMER.order(descending=True)
+        asked = SubscriptionFilter(service_plan_id=plan.id, text="contoso")
+        first, _ = queries.find_counted(asked, order=order, cursor=None, limit=2, at_most=9)
+        keys = {"first page": None, "second page": first.next_cursor, "behind the end": _END}
+
+        page, count = queries.find_counted(asked, order=order, cursor=keys[cursor], limit=2, at_most=9)
+
+        names = {"first page": ["Contoso C", "Contoso B"], "second page": ["Contoso A"]}
+        assert [row.subscription.account.name for row in page.items] == names.get(cursor, [])
+        assert count == 3
+
+    @pytest.mark.parametrize("sort", SubscriptionSort)
+    def test_what_was_found_goes_in_the_order_of_the_whole_list(self, db, factories, sort):
+        plan = factories.service_plan()
+        for name in ("contoso B", "Contoso c", "CONTOSO A", "Contoso a"):
+            _subscription(factories, plan, name, SubscriptionStatus.ACTIVE, None)
+        queries = SubscriptionQueries(db, caller_of(db, plan.vendor))
+        order = sort.order()
+
+        found = [
+            [row.subscription.id for row in queries.find(wanted, order=order).items]
+            for wanted in (
+                SubscriptionFilter(service_plan_id=plan.id, text="contoso"),
+                SubscriptionFilter(service_plan_id=plan.id),
+            )
+        ]
+
+        assert found[0] == found[1]
+
+    def test_its_other_filters_hold_in_what_was_found(self, db, factories):
+        plan, other = factories.service_plan(), factories.service_plan()
+        reseller = factories.reseller()
+        for where, parent, status in (
+            (plan, reseller, SubscriptionStatus.ACTIVE),
+            (plan, reseller, SubscriptionStatus.SUSPENDED),
+            (plan, plan.vendor, SubscriptionStatus.ACTIVE),
+            (other, reseller, SubscriptionStatus.ACTIVE),
+        ):
+            factories.subscription(where, account=factories.customer(parent, name="Contoso"), status=status)
+        wanted = SubscriptionFilter(
+            service_plan_id=plan.id, text="contoso", status=SubscriptionStatus.ACTIVE, upgrade_status="none"
+        )
+
+        counts = [
+            SubscriptionQueries(db, caller_of(db, vendor)).count(wanted, at_most=9)
+            for vendor in (plan.vendor, reseller)
+        ]
+
+        assert counts == [2, 1]
+
 
 class TestHowTheyAreRead:
     """With no rows a planner may do as it likes; it is asked what it would do with many."""
@@ -257,10 +322,48 @@ class TestHowTheyAreRead:
         with plans_of(db) as found:
             queries.list(batch_id=batch.id, status=status, order=sort.order())
             queries.batch(batch.id, now=NOW)
-            queries.version(batch.id)
             queries.waiting(batch.id)
             queries.count_behind_others(batch.id)
             queries.successors([1])
+
+        assert found.scans() == []
+
+    @pytest.mark.parametrize(
+        ("prepared", "values"),
+        [
+            (NEWEST_CHANGE, {"batch_id": 1}),
+            (CHANGES_SINCE, {"batch_id": 1, "since": NOW}),
+            (VERSIONS_SQLITE, {"ids": '["a", "b"]'}),
+            (VERSIONS_POSTGRESQL, {"ids": ["a", "b"]}),
+            (FIND_SESSION, {"token_hash": "x", "now": NOW}),
+        ],
+    )
+    def test_nor_does_what_is_asked_again_and_again(self, database, db, plans_of, prepared, values):
+        if prepared is (VERSIONS_POSTGRESQL if database.is_sqlite else VERSIONS_SQLITE):
+            return
+        plans = plans_of(db)
+        plans.note(prepared, values)
+
+        assert plans.scans() == []
+
+    def test_few_matches_are_gathered_and_not_looked_for_in_the_whole_list(self, db, factories, plans_of):
+        """A planner that hopes to find them soon is wrong where all are at the end."""
+        factories.subscription(factories.service_plan(id="x"), account=factories.customer(name="Contoso"))
+        queries = SubscriptionQueries(db, caller_of(db, factories.provider()))
+        wanted = SubscriptionFilter(service_plan_id="x", text="contoso")
+        with plans_of(db) as found:
+            queries.find_counted(
+                wanted, order=SubscriptionSort.CUSTOMER.order(), cursor=None, limit=1, at_most=9
+            )
+
+        assert found.scans() == []
+        assert not [line for line in found.lines() if "ix_subscription_by_customer" in line]
+
+    def test_no_search_of_customers_does(self, db, factories, plans_of):
+        provider = factories.provider()
+        accounts = Accounts(db, caller_of(db, provider))
+        with plans_of(db) as found:
+            accounts.customers(provider.id, text="contoso berlin", limit=10)
 
         assert found.scans() == []
 
@@ -283,8 +386,17 @@ class Plans:
     def __exit__(self, *exc_info):
         event.remove(self._db.get_bind(), "before_cursor_execute", self._note)
 
+    def note(self, prepared, values):
+        """Look at a statement as well that goes to the driver itself."""
+        compiled = prepared.on(self._db.get_bind().dialect)
+        self._statements.append((compiled.sql, compiled.parameters(values)))
+
     def scans(self):
         """Lines of plans that read all of a table that is large."""
+        return [line for line in self.lines() if self._is_scan(line)]
+
+    def lines(self):
+        """All lines of all plans."""
         is_sqlite = self._db.get_bind().dialect.name == "sqlite"
         if not is_sqlite:
             self._db.execute(text("SET LOCAL enable_seqscan = off"))
@@ -295,7 +407,7 @@ class Plans:
             cursor.execute(explain + statement, parameters)
             lines += [str(row[-1]) for row in cursor.fetchall()]
         cursor.close()
-        return [line for line in lines if self._is_scan(line)]
+        return lines
 
     def _note(self, _connection, _cursor, statement, parameters, _context, _many):
         self._statements.append((statement, parameters))

@@ -99,6 +99,12 @@ class TestList:
 
         assert count(1) == count(12) <= 3
 
+    def test_versions_are_those_of_the_rows(self, queries, factories):
+        upgrade = factories.upgrade()
+        ids = [factories.subscription().id, upgrade.subscription_id]
+
+        assert queries.versions(ids) == {row.subscription.id: row.version for row in queries.by_ids(ids)}
+
     def test_cursor_and_limit_are_checked(self, queries):
         with pytest.raises(InvalidCursorError):
             queries.list(cursor=encode_cursor(7))
@@ -117,6 +123,8 @@ class TestWhoSeesWhat:
             }
             assert {row.subscription.id for row in queries.list().items} == seen | managed
             assert set(queries.ids(at_most=100)) == seen | managed
+            everything = [each.id for each in tree.subscriptions.values()]
+            assert set(queries.versions([*everything, "nowhere", "a\x00b"])) == seen
             for owner, subscription in tree.subscriptions.items():
                 listed = queries.list(service_plan_id=tree.sources[owner].id).items
                 if subscription.id in seen:

@@ -237,6 +237,15 @@ class TestTheVersionOfABatch:
         assert len(set(versions)) == 3
         assert queries.version(batch.id) == versions[-1]
 
+    def test_it_is_told_to_those_who_see_the_batch(self, db, factories):
+        tree = Tree(factories)
+        batch = factories.batch(tree.targets["child"], account=tree.child)
+
+        for vendor in (tree.provider, tree.parent, tree.child):
+            assert UpgradeQueries(db, caller_of(db, vendor)).version(batch.id) == ""
+        with pytest.raises(UpgradeBatchNotFoundError):
+            UpgradeQueries(db, caller_of(db, tree.sibling)).version(batch.id)
+
     def test_that_of_a_batch_that_does_not_exist_is_an_error(self, queries):
         with pytest.raises(UpgradeBatchNotFoundError):
             queries.version(10**12)

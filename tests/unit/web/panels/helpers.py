@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import event
 from webtest import TestApp
 
+from gateway.db import Database
 from gateway.web.panels.rendering import FLASH_COOKIE
 from tests.factories import PASSWORD
 
@@ -46,6 +50,26 @@ class Browser:
     def sign_in_form(self, next_url: str = "") -> Any:
         page = self.app.get("/sign-in", params={"next": next_url} if next_url else None)
         return next(form for form in page.forms.values() if "password" in form.fields)
+
+
+@contextmanager
+def traced(database: Database) -> Iterator[list[str]]:
+    """The first words of all that SQLite is asked meanwhile, by whatever way."""
+    asked: list[str] = []
+
+    def begin(connection: Any, *_rest: object) -> None:
+        connection.set_trace_callback(lambda sql: asked.append(sql.split()[0]))
+
+    def end(connection: Any, *_rest: object) -> None:
+        connection.set_trace_callback(None)
+
+    event.listen(database.engine, "checkout", begin)
+    event.listen(database.engine, "checkin", end)
+    try:
+        yield asked
+    finally:
+        event.remove(database.engine, "checkout", begin)
+        event.remove(database.engine, "checkin", end)
 
 
 def location_of(response: Any) -> str:

@@ -12,7 +12,7 @@ from gateway.settings import AppSettings
 from gateway.web.registry import SETTINGS
 from tests.factories import NOW
 from tests.unit.web.helpers import make_settings
-from tests.unit.web.panels.helpers import location_of
+from tests.unit.web.panels.helpers import location_of, traced
 
 URL = "/provider/upgrade-batches"
 
@@ -128,6 +128,16 @@ class TestTheLiveUpdate:
 
         assert response.status_int == 304
         assert response.body == b""
+
+    def test_while_nothing_has_changed_the_database_is_asked_little(self, database, provider, batch):
+        """Everybody who looks at a batch asks again and again."""
+        version = self.ask(provider, batch).headers["ETag"]
+        query = "&".join(f"row={upgrade.id}" for upgrade in batch.upgrades_of_test)
+
+        with traced(database) as asked:
+            provider.app.get(f"{URL}/{batch.id}/live?{query}", headers={"If-None-Match": version})
+
+        assert asked == ["BEGIN", *["WITH", "SELECT", "SELECT"], "ROLLBACK"]
 
     def test_a_new_limit_is_a_change(self, router, provider, batch):
         version = self.ask(provider, batch).headers["ETag"]

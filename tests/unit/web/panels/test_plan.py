@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from gateway.db import utcnow
 from gateway.models import SubscriptionStatus, Upgrade, UpgradeStatus, UpgradeStep
-from tests.unit.web.panels.helpers import Browser, location_of
+from tests.unit.web.panels.helpers import Browser, location_of, traced
 
 PLANS = "/provider/services/applications/aps-connectors/office-365/instances/office365/service-plans"
 
@@ -147,6 +147,24 @@ class TestTheLiveUpdate:
         second = self.ask(provider, url, shown, **{"If-None-Match": first.headers["ETag"]})
 
         assert (first.json["rows"], second.status_int, second.body) == ({}, 304, b"")
+
+    @pytest.mark.parametrize(("who", "questions"), [("provider", 3), ("owner", 4)])
+    def test_while_nothing_has_changed_the_database_is_asked_little(
+        self, database, router, people, world, who, questions
+    ):
+        """Of a reseller it is also asked whether it may upgrade."""
+        browser = Browser(router, people[who])
+        plan = world.plans["reseller"] if who == "owner" else world.plans[world.provider.id]
+        place = "/reseller/customer-cp/office-365/service-plans" if who == "owner" else PLANS
+        rows = browser.get(f"{place}/{plan.id}").html.select("tr[data-row]")
+        shown = {row["data-row"]: row["data-version"] for row in rows}
+        version = self.ask(browser, f"{place}/{plan.id}", shown).headers["ETag"]
+
+        with traced(database) as asked:
+            answer = self.ask(browser, f"{place}/{plan.id}", shown, **{"If-None-Match": version})
+
+        assert (answer.status_int, len(shown)) == (304, 1)
+        assert asked == ["BEGIN", "WITH", *["SELECT"] * (questions - 1), "ROLLBACK"]
 
     def test_it_sends_only_the_row_that_has_changed(self, db, provider, url, shown):
         version = self.ask(provider, url, shown).headers["ETag"]
