@@ -158,6 +158,27 @@ def test_what_changes_on_a_live_page_moves_nothing(page, scenery):
     assert page.evaluate("moved") < 0.01
 
 
+def test_a_live_page_takes_neither_the_focus_nor_what_is_marked(page, scenery):
+    page.goto(scenery.url("full", "/provider/upgrade-batches/2"))
+    row = page.locator("tbody tr", has=page.locator(".badge.in_progress")).first
+    chip = page.locator("#progress nav a.in_progress")
+    chip.focus()
+    row.locator("td:has(time)").evaluate(
+        "cell => { window.chip = document.activeElement; getSelection().selectAllChildren(cell); }"
+    )
+    marked = page.evaluate("getSelection().toString()")
+    with scenery.database.write() as db:
+        running = (Upgrade.batch_id == 2) & (Upgrade.status == UpgradeStatus.IN_PROGRESS)
+        db.execute(update(Upgrade).where(running).values(waiting_for="A new reason", changed_at=utcnow()))
+
+    expect(row.get_by_text("A new reason")).to_be_visible(timeout=15_000)
+    expect(page.locator("#progress").get_by_text("A new reason")).to_be_visible()
+    expect(chip).to_be_focused()
+    assert page.evaluate("chip === document.activeElement")
+    assert marked
+    assert page.evaluate("getSelection().toString()") == marked
+
+
 def test_settings_are_judged_while_one_types_and_the_focus_stays(page, scenery):
     page.goto(scenery.url("full", f"{POOL}/settings"))
     field = page.get_by_label("MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES")

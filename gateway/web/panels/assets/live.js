@@ -1,4 +1,4 @@
-// Keeps a list up to date: asks whether something changed, and touches only the cells that did.
+// Keeps a list up to date: asks whether something changed, and touches only what did.
 const form = document.querySelector("form[data-live]");
 const progress = document.querySelector("#progress");
 const announcements = document.querySelector("#announcements");
@@ -12,7 +12,7 @@ let timer = null;
 let asking = false;
 
 const rows = () => [...form.querySelectorAll("[data-row]")];
-const holdsFocus = (element) => element.contains(document.activeElement);
+const isTime = (node) => node.nodeName === "TIME";
 
 function made(html) {
   const template = document.createElement("template");
@@ -20,7 +20,39 @@ function made(html) {
   return template.content;
 }
 
-// A row stays where it is and keeps its tick; a cell with the focus waits for the next answer.
+// Where somebody stands or has marked a text, nothing is taken away.
+function isHeld(node) {
+  const marked = getSelection();
+  return node.contains(document.activeElement) || (!marked.isCollapsed && marked.containsNode(node, true));
+}
+
+function isSame(old, fresh) {
+  return old.isEqualNode(fresh) || (isTime(old) && isTime(fresh) && old.dateTime === fresh.dateTime);
+}
+
+// Makes a node like another one: only what differs is touched, so that who reads does not lose the place.
+// False if a part of it has to wait for the next answer.
+function patch(old, fresh) {
+  if (isSame(old, fresh)) return true;
+  if (old.nodeType === Node.ELEMENT_NODE && old.nodeName === fresh.nodeName && !isTime(old)) {
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    return patchContents(old, fresh);
+  }
+  if (isHeld(old)) return false;
+  old.replaceWith(fresh);
+  return true;
+}
+
+function patchContents(old, fresh) {
+  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
+  if (before.length === after.length) return before.map((each, index) => patch(each, after[index])).every(Boolean);
+  if (isHeld(old)) return false;
+  old.replaceChildren(...after);
+  return true;
+}
+
+// A row stays where it is and keeps its tick.
 function update(row, html) {
   const fresh = made(html).firstElementChild;
   let complete = true;
@@ -28,9 +60,7 @@ function update(row, html) {
     const old = row.cells[index];
     const tick = old.querySelector("input");
     if (tick && cell.querySelector("input")) return;
-    if (old.innerHTML === cell.innerHTML) return;
-    if (holdsFocus(old)) complete = false;
-    else old.replaceWith(cell);
+    complete = patchContents(old, cell) && complete;
   });
   if (complete) row.dataset.version = fresh.dataset.version;
   return complete;
@@ -51,8 +81,7 @@ function show(answer) {
     if (row.dataset.row in answer.rows) complete = update(row, answer.rows[row.dataset.row]) && complete;
   }
   if (progress && answer.progress) {
-    if (holdsFocus(progress)) complete = false;
-    else progress.replaceChildren(...made(answer.progress).childNodes);
+    complete = patchContents(progress, made(answer.progress)) && complete;
     progress.dispatchEvent(new Event("rows-changed", { bubbles: true }));
   }
   announce(answer.words, answer.ended);

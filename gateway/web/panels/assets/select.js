@@ -19,7 +19,7 @@ for (const form of document.querySelectorAll("form.selecting")) {
     const total = Number(form.dataset.matching);
     page.checked = all || (boxes.length > 0 && chosen === boxes.length);
     page.indeterminate = !page.checked && chosen > 0;
-    output.textContent = all ? "Everything that matches is selected" : `${chosen} of ${total} selected`;
+    output.textContent = all ? form.dataset.everything ?? "Everything that matches is selected" : `${chosen} of ${total} selected`;
     for (const button of form.querySelectorAll("[data-needs-selection]")) button.disabled = !all && chosen === 0;
   }
 

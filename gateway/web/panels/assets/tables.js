@@ -7,7 +7,7 @@ function label(table) {
   for (const row of [...table.tBodies].flatMap((body) => [...body.rows])) {
     for (const cell of row.cells) {
       cell.dataset.label = names[cell.cellIndex] ?? "";
-      if (!cell.innerHTML.trim()) cell.dataset.empty = "";
+      cell.toggleAttribute("data-empty", !cell.innerHTML.trim());
     }
   }
   // Blocks instead of rows would take the meaning of a table away.
