@@ -187,7 +187,7 @@ def test_settings_are_judged_while_one_types_and_the_focus_stays(page, scenery):
     field.press_sequentially("ten")
     verdict = page.locator("[role=status][data-verdict]")
     expect(verdict).to_have_text(re.compile("UPGRADES: Expected a whole number from 1 to 1000"))
-    expect(page.locator("#problem-MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES")).to_be_visible()
+    expect(page.locator("#MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES-problem")).to_be_visible()
     expect(field).to_be_focused()
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_have_value("ten")

@@ -14,7 +14,7 @@ from gateway.services.accounts import CUSTOMER_MEMBERS, RESELLER_MEMBERS, Accoun
 from gateway.services.catalog.describing import describe_account
 from gateway.services.customer_management import CustomerManagement
 from gateway.services.vendors import AccountNotFoundError
-from gateway.web.panels.entry_forms import EntryForm, Labels, Refused, attempt, read_form, seen_at, seen_value
+from gateway.web.panels.forms import Form, Labels, Refused, attempt, read_form, seen_at, seen_value
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.rendering import Message, page, see_other
 from gateway.web.panels.tabs import reseller_tabs
@@ -47,7 +47,7 @@ def list_resellers(request: Request) -> Response:
 
 
 def new_reseller(request: Request) -> Response:
-    return _new_page(request, "reseller", EntryForm({"parent": request.GET.get("vendor", "")}))
+    return _new_page(request, "reseller", Form({"parent": request.GET.get("vendor", "")}))
 
 
 def create_reseller(request: Request) -> Response:
@@ -112,7 +112,7 @@ def list_customers(request: Request) -> Response:
 
 
 def new_customer(request: Request) -> Response:
-    return _new_page(request, "customer", EntryForm({"parent": request.GET.get("vendor", "")}))
+    return _new_page(request, "customer", Form({"parent": request.GET.get("vendor", "")}))
 
 
 def create_customer(request: Request) -> Response:
@@ -159,7 +159,7 @@ def _customers(request: Request, vendor: Account) -> dict[str, Any]:
     }
 
 
-def _new_page(request: Request, kind: str, form: EntryForm, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def _new_page(request: Request, kind: str, form: Form, status: HTTPStatus = HTTPStatus.OK) -> Response:
     places = Places(request)
     accounts = Accounts(request.db, request.caller)
     vendors = accounts.vendors()
@@ -183,7 +183,7 @@ def _new_page(request: Request, kind: str, form: EntryForm, status: HTTPStatus =
 
 
 def _reseller_page(
-    request: Request, reseller: Account, form: EntryForm, status: HTTPStatus = HTTPStatus.OK
+    request: Request, reseller: Account, form: Form, status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
     return _tab(
         request, reseller, "General", "reseller.jinja2", status, form=form, may_edit=_may_edit(request)
@@ -191,7 +191,7 @@ def _reseller_page(
 
 
 def _customer_page(
-    request: Request, customer: Account, form: EntryForm, status: HTTPStatus = HTTPStatus.OK
+    request: Request, customer: Account, form: Form, status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
     places = Places(request)
     accounts = Accounts(request.db, request.caller)
@@ -234,9 +234,9 @@ def _customer(request: Request) -> Account:
     return Accounts(request.db, request.caller).customer(request.matchdict["customer_id"])
 
 
-def _form_of(account: Account) -> EntryForm:
+def _form_of(account: Account) -> Form:
     values = {name: str(value or "") for name, value in describe_account(account).items()}
-    return EntryForm(values | seen_value(account.updated_at))
+    return Form(values | seen_value(account.updated_at))
 
 
 def _may_edit(request: Request) -> bool:

@@ -49,7 +49,7 @@ def create_key(request: Request) -> Response:
     form = sent(request)
     role = next((each for each in Role if each.value == form.value("role")), None)
     if role is None:
-        form.problems["role"] = "Choose one of the roles"
+        form.refuse("role", "Choose one of the roles")
         return _new_key_page(request, form)
     administration = APIKeyAdministration(request.db, request.caller)
     account_id = form.value("account", request.caller.account_id)
@@ -57,10 +57,10 @@ def create_key(request: Request) -> Response:
     try:
         key, text = administration.create(account_id, name, role, utcnow())
     except AccountNotFoundError as exc:
-        form.problems["account"] = sentence(exc)
+        form.refuse("account", sentence(exc))
         return _new_key_page(request, form)
     except InvalidRequestError as exc:
-        form.problems["name"] = sentence(exc)
+        form.refuse("name", sentence(exc))
         return _new_key_page(request, form)
     places = Places(request)
     response = page(

@@ -73,7 +73,7 @@ def _asked(request: Request) -> Asked:
     form = Form({name: request.GET.get(name, "").strip()[:LONGEST_TEXT] for name in FIELDS})
     since, until = _day(form, "from"), _day(form, "to")
     if since and until and until < since:
-        form.problems["to"] = f"{until} is before {since}; expected the same day or a later one"
+        form.refuse("to", f"{until} is before {since}; expected the same day or a later one")
     account_id = form.value("account")
     return Asked(
         form,
@@ -94,7 +94,7 @@ def _day(form: Form, name: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        form.problems[name] = f"{text} is no date; expected a day such as 2026-11-23"
+        form.refuse(name, f"{text} is no date; expected a day such as 2026-11-23")
         return None
 
 

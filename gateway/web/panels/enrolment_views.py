@@ -17,7 +17,7 @@ from gateway.services.enrolment import (
     Enrolment,
     SubdomainForm,
 )
-from gateway.web.panels.entry_forms import EntryForm, Labels, Problem, Refused, attempt, read_form
+from gateway.web.panels.forms import Form, Labels, Problem, Refused, attempt, read_form
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.rendering import Message, page, see_other
 from gateway.web.registry import CLIENTS, DATABASE
@@ -36,7 +36,7 @@ def show_subscribe(request: Request) -> Response:
     wanted = request.GET.get("service_plan", "")
     if not wanted and len(plans) == 1:
         wanted = plans[0].id
-    form = EntryForm({"service_plan": wanted, "choice": NEW_ACCOUNT})
+    form = Form({"service_plan": wanted, "choice": NEW_ACCOUNT})
     return _form_page(request, reseller, form) if wanted else _plans_page(request, reseller)
 
 
@@ -54,7 +54,7 @@ def subscribe(request: Request) -> Response:
     return see_other(request, url, Message("done", text))
 
 
-def _check(request: Request, form: EntryForm) -> Refused | None:
+def _check(request: Request, form: Form) -> Refused | None:
     """Nothing where Microsoft has the subdomain to give."""
     ask = request.registry[CLIENTS].ask_domain_available
     with request.registry[DATABASE].read() as db:
@@ -66,11 +66,11 @@ def _check(request: Request, form: EntryForm) -> Refused | None:
     return None
 
 
-def _subscribe(request: Request, form: EntryForm) -> Subscription:
+def _subscribe(request: Request, form: Form) -> Subscription:
     return Enrolment(request.db, request.caller).subscribe(*_asked(request, form), utcnow())
 
 
-def _asked(request: Request, form: EntryForm) -> tuple[str, str, SubdomainForm]:
+def _asked(request: Request, form: Form) -> tuple[str, str, SubdomainForm]:
     answers = SubdomainForm(choice=form.value("choice"), subdomain=form.value("subdomain"))
     return request.matchdict["reseller_id"], form.value("service_plan"), answers
 
@@ -86,7 +86,7 @@ def _plans_page(request: Request, reseller: Account) -> Response:
 
 
 def _form_page(
-    request: Request, reseller: Account, form: EntryForm, status: HTTPStatus = HTTPStatus.OK
+    request: Request, reseller: Account, form: Form, status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
     return page(
         request,

@@ -14,9 +14,9 @@ from gateway.services.catalog_queries import CatalogQueries
 from gateway.services.delegation import Delegation
 from gateway.services.service_plans import ServicePlans
 from gateway.services.service_templates import ServiceTemplates
-from gateway.web.panels.entry_forms import (
+from gateway.web.panels.forms import (
     MORE,
-    EntryForm,
+    Form,
     Labels,
     Refused,
     attempt,
@@ -51,11 +51,11 @@ RESELLERS = Labels({"resellers": "Resellers"})
 
 def new_plan(request: Request) -> Response:
     """First the template and the kind, then the form that they give."""
-    chosen = EntryForm({name: request.GET.get(name, "") for name in ("service_template", "kind")})
+    chosen = Form({name: request.GET.get(name, "") for name in ("service_template", "kind")})
     if not all(chosen.values.values()):
         return _choice_page(request, chosen)
     return _new_page(
-        request, EntryForm({**chosen.values} | values_of(PERIODS, [blank_period(chosen.value("kind"))]))
+        request, Form({**chosen.values} | values_of(PERIODS, [blank_period(chosen.value("kind"))]))
     )
 
 
@@ -80,7 +80,7 @@ def create_plan(request: Request) -> Response:
 
 def show_general(request: Request) -> Response:
     plan = find_plan(request)
-    return _plan_page(request, "General", plan, EntryForm(structure_values(plan)))
+    return _plan_page(request, "General", plan, Form(structure_values(plan)))
 
 
 def change_general(request: Request) -> Response:
@@ -101,7 +101,7 @@ def change_general(request: Request) -> Response:
 
 def show_prices(request: Request) -> Response:
     plan = find_plan(request)
-    return _plan_page(request, "Prices", plan, EntryForm(price_values(plan)))
+    return _plan_page(request, "Prices", plan, Form(price_values(plan)))
 
 
 def change_prices(request: Request) -> Response:
@@ -125,21 +125,21 @@ def change_prices(request: Request) -> Response:
 
 
 def show_delegation(request: Request) -> Response:
-    return _delegation_page(request, find_plan(request), EntryForm())
+    return _delegation_page(request, find_plan(request), Form())
 
 
 def delegate(request: Request) -> Response:
     plan = find_plan(request)
     chosen = [str(each) for each in request.POST.getall("resellers")]
     service = Delegation(request.db, request.caller)
-    result = attempt(EntryForm(), RESELLERS, lambda: service.delegate(plan.id, chosen, utcnow()))
+    result = attempt(Form(), RESELLERS, lambda: service.delegate(plan.id, chosen, utcnow()))
     if isinstance(result, Refused):
         return _delegation_page(request, plan, result.form, result.status, chosen)
     text = f"{plan.name} delegated to {counted(len(result), 'reseller')}"
     return _saved(request, plan, "plan_delegation", text)
 
 
-def _choice_page(request: Request, form: EntryForm) -> Response:
+def _choice_page(request: Request, form: Form) -> Response:
     places = Places(request)
     instance = CatalogQueries(request.db, request.caller).application_instance(
         request.matchdict["instance_id"]
@@ -155,7 +155,7 @@ def _choice_page(request: Request, form: EntryForm) -> Response:
     )
 
 
-def _new_page(request: Request, form: EntryForm, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def _new_page(request: Request, form: Form, status: HTTPStatus = HTTPStatus.OK) -> Response:
     places = Places(request)
     instance_id = request.matchdict["instance_id"]
     templates = ServiceTemplates(request.db, request.caller)
@@ -176,7 +176,7 @@ def _new_page(request: Request, form: EntryForm, status: HTTPStatus = HTTPStatus
 
 
 def _plan_page(
-    request: Request, tab: str, plan: ServicePlan, form: EntryForm, status: HTTPStatus = HTTPStatus.OK
+    request: Request, tab: str, plan: ServicePlan, form: Form, status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
     places = Places(request)
     here = Crumb(tab, request.path)
@@ -196,7 +196,7 @@ def _plan_page(
     )
 
 
-def _contained(plan: ServicePlan, form: EntryForm) -> dict[str, Any]:
+def _contained(plan: ServicePlan, form: Form) -> dict[str, Any]:
     """Resources that the plan contains or has a rate for, and the others."""
     ids = {each.resource_type_id for each in plan.resources}
     types = types_of(plan.service_template)
@@ -210,7 +210,7 @@ def _contained(plan: ServicePlan, form: EntryForm) -> dict[str, Any]:
 def _delegation_page(
     request: Request,
     plan: ServicePlan,
-    form: EntryForm,
+    form: Form,
     status: HTTPStatus = HTTPStatus.OK,
     chosen: list[str] | None = None,
 ) -> Response:
@@ -229,7 +229,7 @@ def _delegation_page(
     )
 
 
-def _form_parts(form: EntryForm, types: Any) -> dict[str, Any]:
+def _form_parts(form: Form, types: Any) -> dict[str, Any]:
     return {
         "form": form,
         "types": sorted(types, key=lambda each: each.id),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.models import UNLIMITED, PlanKind, ResourceType, ServicePlan, ServiceTemplate
 from gateway.services.catalog.describing import describe_plan
 from gateway.services.catalog.editing import Entry
-from gateway.web.panels.entry_forms import EntryForm, Labels, number_or_text, seen_value, values_of
+from gateway.web.panels.forms import Form, Labels, number_or_text, seen_value, values_of
 
 PERIODS, RESOURCES, RATES = "subscription_periods", "resources", "resource_rates"
 PERIOD_MEMBERS = ("months", "setup_fee", "recurring_fee", "currency")
@@ -40,7 +40,7 @@ def types_of(template: ServiceTemplate) -> Sequence[ResourceType]:
     return sorted(template.resource_types, key=lambda each: each.id)
 
 
-def labels_for(form: EntryForm, types: Sequence[ResourceType]) -> Labels:
+def labels_for(form: Form, types: Sequence[ResourceType]) -> Labels:
     """Rows of resources have the names of their types; only those that count are rows of the entry."""
     return Labels(
         _NAMES,
@@ -51,7 +51,7 @@ def labels_for(form: EntryForm, types: Sequence[ResourceType]) -> Labels:
     )
 
 
-def structure_of(form: EntryForm, types: Sequence[ResourceType]) -> Entry:
+def structure_of(form: Form, types: Sequence[ResourceType]) -> Entry:
     """Name and resources of the plan, as a catalog has them."""
     rows = _filled(form, types, RESOURCES, "limit")
     limits = [
@@ -61,7 +61,7 @@ def structure_of(form: EntryForm, types: Sequence[ResourceType]) -> Entry:
     return {"name": form.value("name"), RESOURCES: limits}
 
 
-def prices_of(form: EntryForm, types: Sequence[ResourceType]) -> Entry:
+def prices_of(form: Form, types: Sequence[ResourceType]) -> Entry:
     """Subscription periods and resource rates."""
     periods = [form.row(PERIODS, number, PERIOD_MEMBERS) for number in range(form.count(PERIODS))]
     rates = [
@@ -94,7 +94,7 @@ def price_values(plan: ServicePlan) -> dict[str, str]:
 
 
 def _filled(
-    form: EntryForm, types: Sequence[ResourceType], collection: str, member: str
+    form: Form, types: Sequence[ResourceType], collection: str, member: str
 ) -> Sequence[ResourceType]:
     return [each for each in types if form.value(f"{collection}-{each.id}-{member}")]
 

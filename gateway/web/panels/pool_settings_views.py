@@ -69,7 +69,7 @@ def save(request: Request) -> Response:
         desk.save(judged.values, judged.digest)
     except GatewayError as exc:
         request.tm.doom()
-        form.problems[""] = _told(exc)
+        form.refuse("", _told(exc))
         return _form_page(request, form)
     then = APPLIED_LATER if judged.applies_later else APPLIED_NOW
     return back(request, Message("done", f"Saved {words}. {then}"))
@@ -100,7 +100,8 @@ def _typed(request: Request) -> Form:
 def _judge(request: Request, form: Form) -> Judged | None:
     """Hold the values against the file that the form was made of; what is wrong goes into the form."""
     desk: PoolDesk | None = request.registry[POOL_DESK]
-    form.problems |= _problems(form)
+    for name, text in _problems(form).items():
+        form.refuse(name, text)
     if desk is None or form.problems:
         return None
     digest = form.value("digest")
@@ -109,10 +110,10 @@ def _judge(request: Request, form: Form) -> Judged | None:
         values = _wanted(form, settings)
         changes = desk.preview(values, digest)
     except GatewayError as exc:
-        form.problems[""] = _told(exc)
+        form.refuse("", _told(exc))
         return None
     if not changes:
-        form.problems[""] = NO_DIFFERENCE
+        form.refuse("", NO_DIFFERENCE)
         return None
     later = settings.application_pool.recycling.disallow_rotation_on_config_change
     return Judged(values, changes, digest, later)
@@ -143,7 +144,7 @@ def _form_page(request: Request, form: Form) -> Response:
             settings, digest = desk.settings_file()
         except GatewayError as exc:
             trouble = sentence(exc)
-    is_conflict = form.problems.get("") == CHANGED_MEANWHILE
+    is_conflict = form.problem("") == CHANGED_MEANWHILE
     refused = HTTPStatus.CONFLICT if is_conflict else HTTPStatus.UNPROCESSABLE_ENTITY
     return page(
         request,

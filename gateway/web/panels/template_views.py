@@ -13,9 +13,9 @@ from gateway.services.catalog.describing import describe_template
 from gateway.services.catalog.editing import Entry
 from gateway.services.catalog_queries import CatalogQueries
 from gateway.services.service_templates import ServiceTemplates
-from gateway.web.panels.entry_forms import (
+from gateway.web.panels.forms import (
     MORE,
-    EntryForm,
+    Form,
     Labels,
     Refused,
     attempt,
@@ -62,7 +62,7 @@ def list_templates(request: Request) -> Response:
 
 
 def new_template(request: Request) -> Response:
-    return _form_page(request, EntryForm({"name": ""} | values_of(TYPES, [BLANK])))
+    return _form_page(request, Form({"name": ""} | values_of(TYPES, [BLANK])))
 
 
 def create_template(request: Request) -> Response:
@@ -83,7 +83,7 @@ def show_template(request: Request) -> Response:
     template = _find(request)
     entry = describe_template(template)
     values = {"name": template.name} | values_of(TYPES, entry[TYPES]) | seen_value(template.updated_at)
-    return _form_page(request, EntryForm(values), template=template)
+    return _form_page(request, Form(values), template=template)
 
 
 def change_template(request: Request) -> Response:
@@ -109,7 +109,7 @@ def _find(request: Request) -> ServiceTemplate:
     return ServiceTemplates(request.db, request.caller).get_one(*parts).template
 
 
-def _draft(form: EntryForm) -> Entry:
+def _draft(form: Form) -> Entry:
     return {
         "name": form.value("name"),
         TYPES: [form.row(TYPES, number, MEMBERS) for number in range(form.count(TYPES))],
@@ -118,7 +118,7 @@ def _draft(form: EntryForm) -> Entry:
 
 def _form_page(
     request: Request,
-    form: EntryForm,
+    form: Form,
     status: HTTPStatus = HTTPStatus.OK,
     *,
     template: ServiceTemplate | None = None,

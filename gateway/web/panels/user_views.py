@@ -72,11 +72,11 @@ def add_user(request: Request) -> Response:
     try:
         user = administration.add(form.value("login"), account_id, role, form.value("password"), utcnow())
     except InvalidLoginError as exc:
-        form.problems["login"] = sentence(exc)
+        form.refuse("login", sentence(exc))
     except InvalidPasswordError as exc:
-        form.problems["password"] = sentence(exc)
+        form.refuse("password", sentence(exc))
     except AccountNotFoundError as exc:
-        form.problems["account"] = sentence(exc)
+        form.refuse("account", sentence(exc))
     if form.problems:
         return _new_user_page(request, form)
     message = Message("done", f"User {user.login} added")
@@ -152,7 +152,7 @@ def _act(
     try:
         user = act(UserAdministration(request.db, request.caller), _user_id(request))
     except InvalidRequestError as exc:
-        form.problems[field] = sentence(exc)
+        form.refuse(field, sentence(exc))
         return _user_page(request, form)
     place = Places(request).url("user", user_id=user.id)
     return see_other(request, place, Message("done", f"{user.login} {outcome}"))
@@ -161,13 +161,13 @@ def _act(
 def _role(form: Form) -> Role | None:
     role = next((each for each in Role if each.value == form.value("role")), None)
     if role is None:
-        form.problems["role"] = "Choose one of the roles"
+        form.refuse("role", "Choose one of the roles")
     return role
 
 
 def _check_password(form: Form) -> None:
     if form.value("password") != form.value("password_again"):
-        form.problems |= {"password_again": "It differs from the password above"}
+        form.refuse("password_again", "It differs from the password above")
 
 
 def _new_user_page(request: Request, form: Form) -> Response:

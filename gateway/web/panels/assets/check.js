@@ -8,7 +8,7 @@ let timer = null;
 let asked = null;
 
 function show(field, problem) {
-  const shown = document.getElementById(`problem-${field.name}`);
+  const shown = document.getElementById(`${field.name}-problem`);
   if (shown.textContent === problem) return false;
   shown.textContent = problem;
   if (problem) field.setAttribute("aria-invalid", "true");

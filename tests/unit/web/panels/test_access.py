@@ -66,10 +66,10 @@ class TestUsers:
         page = owner.post("/reseller/users/new", fields(**changes))
 
         assert page.status_int == 422
-        assert page.html.select_one(f".summary a[href='#field-{field}']") or field == "account"
+        assert page.html.select_one(f".summary a[href='#{field}']") or field == "account"
         if field != "account":
-            assert page.html.select_one(f"#problem-{field}").get_text()
-            assert page.html.select_one(f"#field-{field}")["aria-invalid"] == "true"
+            assert page.html.select_one(f"#{field}-problem").get_text()
+            assert page.html.select_one(f"#{field}")["aria-invalid"] == "true"
         assert db.scalars(select(User).where(User.login == "anna@example.com")).all() == []
 
     def test_what_was_typed_is_kept_but_not_the_password(self, owner):
@@ -83,7 +83,7 @@ class TestUsers:
     def test_a_taken_login_says_so(self, owner, people):
         page = owner.post("/reseller/users/new", fields(login=people["sibling"].upper()))
 
-        assert "is taken" in problems(page)["problem-login"]
+        assert "is taken" in problems(page)["login-problem"]
 
     def test_the_provider_chooses_the_account(self, db, administrator):
         administrator.post("/provider/users/new", fields(account="sub-reseller"))
@@ -207,7 +207,7 @@ class TestAPIKeys:
         page = self.create(owner, **changes)
 
         assert page.status_int == 422
-        assert problems(page)[f"problem-{field}"]
+        assert problems(page)[f"{field}-problem"]
         assert len(db.scalars(select(APIKey)).all()) == before
 
     def test_a_reseller_makes_none_for_another(self, owner):
@@ -268,8 +268,8 @@ class TestTheAuditLog:
         page = owner.get("/reseller/audit-log", query)
 
         assert page.status_int == 422
-        assert problems(page)[f"problem-{field}"]
-        assert page.html.select_one(f"#field-{field}")["value"] == query[field]
+        assert problems(page)[f"{field}-problem"]
+        assert page.html.select_one(f"#{field}")["value"] == query[field]
         assert owner.get("/reseller/audit-log.csv", query).status_int == 422
 
     def test_what_concerns_others_is_not_there(self, owner, administrator):

@@ -320,7 +320,7 @@ class TestTheForm:
         page = administrator.post(SETTINGS + path, [(k, v) for k, v in form.items() if k != "csrf"])
 
         assert page.status_int == 422
-        assert problem in page.html.find(id=f"problem-{key}").get_text()
+        assert problem in page.html.find(id=f"{key}-problem").get_text()
         assert page.html.title.get_text().startswith("Not accepted")
         assert pool.config.read_text() == TEXT
 
