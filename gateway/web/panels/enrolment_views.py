@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from http import HTTPStatus
 
 from pyramid.request import Request
@@ -17,7 +16,7 @@ from gateway.services.enrolment import (
     Enrolment,
     SubdomainForm,
 )
-from gateway.web.panels.forms import Form, Labels, Problem, Refused, attempt, read_form
+from gateway.web.panels.forms import Form, Labels, Refused, attempt, read_form
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.rendering import Message, page, see_other
 from gateway.web.registry import CLIENTS, DATABASE
@@ -61,8 +60,8 @@ def _check(request: Request, form: Form) -> Refused | None:
         try:
             Enrolment(db, request.caller).check(*_asked(request, form), ask)
         except DomainCheckUnavailableError as exc:
-            problems = (Problem("", "", str(exc)),)
-            return Refused(replace(form, problems=problems), HTTPStatus.SERVICE_UNAVAILABLE)
+            form.refuse("", str(exc))
+            return Refused(form, HTTPStatus.SERVICE_UNAVAILABLE)
     return None
 
 
