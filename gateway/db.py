@@ -230,7 +230,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     connection.isolation_level = None  # Transactions begin when we say so, not when the driver guesses.
     cursor = connection.cursor()
     _switch_to_wal(cursor)
-    for pragma in ("foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY"):
+    # What a connection keeps in memory the system keeps too, once for all of them.
+    for pragma in ("foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-500"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

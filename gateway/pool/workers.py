@@ -94,6 +94,8 @@ def child_options() -> dict[str, Any]:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     # To look for plugins Pydantic would read something of every installed package; none is meant for us.
     environment.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Of many threads each would keep freed memory for itself; they wait for the interpreter, not for memory.
+    environment.setdefault("MALLOC_ARENA_MAX", "2")
     options: dict[str, Any] = {"env": environment}
     if sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
