@@ -176,6 +176,11 @@ class TestSchedule:
         scheduled = scheduler.schedule(ids, plans.target.id, only_eligible=False, now=NOW)
 
         assert [subscription_id for _, subscription_id in scheduled.upgrades] == ids
+        made = db.scalars(select(Upgrade).order_by(Upgrade.id)).all()
+        assert [(each.id, each.subscription_id) for each in made] == scheduled.upgrades
+        sent = {key for each in made for key in (each.request_id, each.correlation_id)}
+        assert len(sent) == 2 * len(ids)
+        assert {key.version for key in sent} == {4}
 
 
 class TestWhatTheRequestMustBe:
