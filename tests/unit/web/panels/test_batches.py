@@ -75,6 +75,24 @@ class TestTheBatchPage:
 
         assert f"Microsoft does not answer; Microsoft is asked again at {NOW:%H:%M:%S} UTC" in page
 
+    @pytest.mark.parametrize(
+        ("statuses", "offered"),
+        [
+            ({UpgradeStatus.PENDING}, {"Cancel Upgrade", "Schedule Again", "Refresh Statuses"}),
+            ({UpgradeStatus.COMPLETED, UpgradeStatus.FAILED}, {"Schedule Again", "Refresh Statuses"}),
+            ({UpgradeStatus.COMPLETED}, {"Refresh Statuses"}),
+        ],
+    )
+    def test_it_offers_what_can_be_done(self, db, factories, world, provider, statuses, offered):
+        batch = factories.batch(world.target)
+        for status in statuses:
+            factories.upgrade(batch=batch, status=status)
+        db.commit()
+
+        page = provider.get(f"{URL}/{batch.id}")
+
+        assert {each.get_text() for each in page.html.select(".bulk button")} == offered
+
     @pytest.mark.parametrize("status", ["pending", "in_progress", "failed"])
     def test_a_count_filters_the_list(self, provider, batch, status):
         page = provider.get(f"{URL}/{batch.id}").click(href=f"upgrade_status={status}$")
