@@ -138,18 +138,7 @@ class Supervisor:
         self._published: dict[str, Any] = {}
         self._ending = False
         self._killed = False
-        around = Surroundings(
-            spawn=self._spawn,
-            clock=time.monotonic,
-            timers=self._timers,
-            events=self._events,
-            unavailable=self._unavailable,
-            bell=Doorbell(listener, lambda: self._inbox.put(ClientCame())),
-            last_good=self._last_good,
-            policy=RestartPolicy(),
-            settings_of_file=lambda: self._intake.valid,
-        )
-        self._pool = ApplicationPool(around, settings)
+        self._pool = ApplicationPool(self._surroundings(), settings)
         self._overflow = Overflow(self._pool.record.queue_full)
         self._backlog = Backlog(listener, self._shed)
         self._intake = SettingsIntake(self._pool, self._events)
@@ -164,6 +153,20 @@ class Supervisor:
             end=self._end,
             look_again=self._watcher.report_anyway,
             permit=self._permit,
+        )
+
+    def _surroundings(self) -> Surroundings:
+        """What the pool is given of the processes, files and sockets around it."""
+        return Surroundings(
+            spawn=self._spawn,
+            clock=time.monotonic,
+            timers=self._timers,
+            events=self._events,
+            unavailable=self._unavailable,
+            bell=Doorbell(self._listener, lambda: self._inbox.put(ClientCame())),
+            last_good=self._last_good,
+            policy=RestartPolicy(),
+            settings_of_file=lambda: self._intake.valid,
         )
 
     def run(self) -> int:
