@@ -47,6 +47,13 @@ def test_it_has_loaded_what_it_serves_with(loaded, module):
     assert module in loaded
 
 
+def test_pyramid_finds_our_few_functions_in_place_of_setuptools_package():
+    code = (
+        "import sys\nimport gateway.web\nassert sys.modules['pkg_resources'] is gateway.web.package_files\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
+
+
 def test_validators_are_made_in_a_rehearsal_and_not_while_somebody_waits():
     code = (
         "from gateway.web.api.schemas_upgrade import UpgradeBatchRequest\n"
