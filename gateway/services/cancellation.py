@@ -16,6 +16,7 @@ from gateway.services.audit import Audit, AuditAction
 from gateway.services.caller import Caller
 from gateway.services.events import add_events
 from gateway.services.keys import chunks
+from gateway.services.planning import one_plan_for_all_rows
 from gateway.services.selection import Selection
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,9 @@ class UpgradeCancellation:
         for instance_id in sorted(selection.instance_ids()):
             abilities.require_upgrade(self._caller, instance_id)
         result = Cancellation()
-        for which in selection.conditions():
-            result.canceled += self._cancel(which, now)
+        with one_plan_for_all_rows(self._db):
+            for which in selection.conditions():
+                result.canceled += self._cancel(which, now)
         for which in selection.conditions():
             self._report_others(which, selection, result)
         result.finished -= len(result.canceled)

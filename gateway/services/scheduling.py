@@ -51,6 +51,7 @@ from gateway.services.errors import (
 from gateway.services.events import add_events
 from gateway.services.facts import FactsReader
 from gateway.services.keys import among, chunks, is_text_id, listed
+from gateway.services.planning import one_plan_for_all_rows
 from gateway.services.upgrade_paths import UpgradePaths
 from gateway.services.upsert import is_postgresql
 
@@ -270,10 +271,11 @@ class UpgradeScheduling:
             .where(Subscription.id == asked.key)
             .order_by(asked.place)
         )
-        # One statement for all: objects, and even rows, would cost more than everything else here.
-        self._db.execute(insert(Upgrade).from_select(list(columns), rows, include_defaults=False))
         detail = f"Requested by {self._caller.name}"
-        add_events(self._db, Upgrade.batch_id == batch.id, "scheduled", detail, now)
+        with one_plan_for_all_rows(self._db):
+            # One statement for all: objects, and even rows, would cost more than everything else here.
+            self._db.execute(insert(Upgrade).from_select(list(columns), rows, include_defaults=False))
+            add_events(self._db, Upgrade.batch_id == batch.id, "scheduled", detail, now)
         return self._of_batch(batch)
 
     def _of_batch(self, batch: UpgradeBatch) -> list[tuple[int, str]]:

@@ -1,5 +1,5 @@
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import event, func, insert, select, text
 
 from gateway.models import (
     PlanKind,
@@ -14,6 +14,7 @@ from gateway.models import (
 )
 from gateway.services import scheduling
 from gateway.services.caller import Caller
+from gateway.services.cancellation import UpgradeCancellation
 from gateway.services.errors import (
     CustomerManagementRequiredError,
     DuplicateSubscriptionError,
@@ -358,6 +359,44 @@ def test_of_upgrades_that_come_in_one_statement_the_newest_is_the_one_of_the_sub
         subscription = db.get_one(Subscription, columns["subscription_id"])
         assert subscription.upgrade_id == columns["id"] + 3
         assert subscription.upgrade_status == "canceled"
+
+
+@pytest.mark.parametrize("act", ["schedule", "cancel"])
+def test_what_hangs_on_each_row_is_planned_once_and_by_indexes(db, scheduler, plans, caller, act):
+    """PostgreSQL would take several times as long for a large batch."""
+    if db.get_bind().dialect.name != "postgresql":
+        pytest.skip("SQLite makes it part of the statement")
+    scheduled = scheduler.schedule([plans.subscription()], plans.target.id, only_eligible=False, now=NOW)
+    seen = {}
+
+    def look(connection, _cursor, statement, *_rest):
+        if statement.startswith(("INSERT INTO upgrade ", "INSERT INTO upgrade_event ", "UPDATE upgrade ")):
+            seen[statement.partition(" (")[0]] = planning(connection.connection.dbapi_connection)
+
+    event.listen(db.connection(), "before_cursor_execute", look)
+    if act == "schedule":
+        scheduler.schedule([plans.subscription()], plans.target.id, only_eligible=False, now=NOW)
+    else:
+        UpgradeCancellation(db, caller).cancel(batch_id=scheduled.batch.id, now=NOW)
+
+    assert len(seen) == 2
+    assert set(seen.values()) == {("force_generic_plan", "off")}
+    assert planning(db.connection().connection.dbapi_connection) == ("force_custom_plan", "on")
+
+
+def test_newest_upgrades_are_given_to_subscriptions_by_an_index(postgresql_database):
+    """The plan is kept, whatever the size of the batch for which it was made."""
+    with postgresql_database.read() as db:
+        settings = db.scalar(
+            text("SELECT proconfig FROM pg_proc WHERE proname = 'upgrades_give_their_status'")
+        )
+
+    assert set(settings) == {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"}
+
+
+def planning(driver):
+    cursor = driver.execute("SELECT current_setting('plan_cache_mode'), current_setting('enable_seqscan')")
+    return tuple(cursor.fetchone())
 
 
 NEWER = {3: UpgradeStatus.CANCELED, 1: UpgradeStatus.FAILED, 2: UpgradeStatus.COMPLETED}
