@@ -1,9 +1,20 @@
 """Promises that the database keeps, whatever a program does."""
 
 import pytest
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.models import UpgradeStatus
+from gateway.models import (
+    Account,
+    AccountWord,
+    ApplicationInstance,
+    PlanResource,
+    ResourceRate,
+    ServicePlan,
+    SubscriptionPeriod,
+    Upgrade,
+    UpgradeStatus,
+)
 
 OVER = [UpgradeStatus.COMPLETED, UpgradeStatus.FAILED, UpgradeStatus.CANCELED]
 
@@ -71,3 +82,61 @@ def test_prefixes_of_keys_are_unique(factories):
 
     with pytest.raises(IntegrityError):
         factories.api_key(prefix="0123456789ab")
+
+
+@pytest.mark.parametrize(
+    ("model", "column"),
+    [
+        (Account, "account_id"),
+        (ApplicationInstance, "application_instance_id"),
+        (ServicePlan, "source_plan_id"),
+        (ServicePlan, "target_plan_id"),
+    ],
+)
+class TestWhatAnUpgradeTellsOf:
+    """Each is tried with a row to which nothing but an upgrade refers."""
+
+    def test_it_is_not_deleted(self, db, told, model):
+        with pytest.raises(IntegrityError):
+            db.execute(delete(model).where(model.id == told))
+
+    def test_it_keeps_its_id(self, db, told, model):
+        with pytest.raises(IntegrityError):
+            db.execute(update(model).where(model.id == told).values(id="another"))
+
+    def test_others_may_go(self, db, factories, told, model):
+        spare = _spare(db, factories, model)
+
+        db.execute(delete(model).where(model.id == spare))
+
+        assert db.get(model, spare) is None
+        assert db.get(model, told) is not None
+
+    def test_others_may_change(self, db, factories, told, model):
+        spare = _spare(db, factories, model)
+
+        db.execute(update(model).where(model.id == spare).values(id="another"))
+
+        assert db.get(model, "another") is not None
+
+    @pytest.fixture
+    def told(self, db, factories, model, column):
+        """The id of a row that the upgrade names and nothing else does."""
+        upgrade = factories.upgrade()
+        told = _spare(db, factories, model)
+        db.execute(update(Upgrade).where(Upgrade.id == upgrade.id).values({column: told}))
+        return told
+
+
+def _spare(db, factories, model):
+    """The id of a row to which nothing refers."""
+    make = {
+        Account: factories.customer,
+        ApplicationInstance: factories.application_instance,
+        ServicePlan: factories.service_plan,
+    }[model]
+    key = make().id
+    db.execute(delete(AccountWord).where(AccountWord.account_id == key))
+    for child in (PlanResource, ResourceRate, SubscriptionPeriod):
+        db.execute(delete(child).where(child.service_plan_id == key))
+    return key
