@@ -13,13 +13,16 @@ from sqlalchemy.exc import OperationalError
 from gateway.engine.claims import Claims
 from gateway.engine.ledger import LeaseLostError
 from gateway.engine.outcome import again, move_on
-from gateway.engine.steps import advance
+from gateway.engine.steps import DATABASE_PAUSE, advance
 from gateway.models import ResourceType, Subscription, SubscriptionStatus, UpgradeStatus, UpgradeStep
 from gateway.simulator import Simulator
 from tests.catalogs import BASIC, LEGACY_STANDARD, PREMIUM, STANDARD, microsoft_id_of, tenant_of
 from tests.unit.engine.conftest import LATENCY
 
-AFTER_THE_INTENT = ("after", 3)
+THE_INTENT = 3
+"""The number of the commit that says that a request is about to leave."""
+
+AFTER_THE_INTENT = ("after", THE_INTENT)
 """Nobody can know that the worker died before the request left."""
 
 NEW = ["started", "checked", "licenses_noted", "submitting", "accepted", "converted", "completed"]
@@ -51,6 +54,8 @@ class TestAnUpgradeThatGoesWell:
         [transition] = world.control.transitions()
         assert (transition["subscription_id"], transition["quantity"]) == (microsoft_id_of("one"), 4)
         assert upgrade.operation_id == transition["operation_id"]
+        [submitting] = [event for event in upgrade.events if event.name == "submitting"]
+        assert submitting.request_id == str(upgrade.request_id)
 
     def test_the_offer_tells_when_the_history_of_microsoft_lags(self, world):
         world.control.fault("history_lags", seconds=7200, times=1)
@@ -146,6 +151,16 @@ class TestWhatIsCheckedAgainAtTheStart:
         assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "no_upgrade_path")
         assert world.control.calls() == []
 
+    def test_a_legacy_one_that_microsoft_has_stopped_to_offer_when_it_is_sent_fails(self, world):
+        upgrade_id = world.schedule("old", LEGACY_STANDARD)
+        world.control.fault("ineligible", omit=True, match={"kind": "upgrades"}, after=1)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "changed_at_microsoft")
+        assert "checked" in world.events(upgrade_id)
+        assert world.control.calls() == []
+
     def test_microsofts_reason_becomes_the_code_with_a_remedy(self, world):
         upgrade_id = world.schedule("one", STANDARD)
         world.control.fault("ineligible", code=3)
@@ -228,6 +243,18 @@ class TestADatabaseThatGoesAway:
 
         assert upgrade.status is UpgradeStatus.COMPLETED
         assert len(world.control.calls()) == len(world.control.transitions()) == 1
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_nothing_is_sent_while_nobody_knows_whether_the_intent_was_written(self, world, moment):
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        fail_at(ctx, moment, THE_INTENT, OperationalError("COMMIT", {}, Exception("disk is full")))
+
+        assert advance(upgrade_id, ctx) == DATABASE_PAUSE
+
+        assert (world.read(upgrade_id).intended_at is None) is (moment == "before")
+        assert world.control.calls() == []
 
 
 class TestTrouble:

@@ -60,6 +60,19 @@ class TestOneThatWasCarriedOut:
         assert_one_request(world, upgrade)
         assert {"outcome_unknown", "found"} <= set(world.events(upgrade_id))
 
+    def test_the_timeline_names_the_request_and_the_account_is_in_trouble(self, world, name, target):
+        world.control.fault("drop_after", match=POST, times=1)
+        upgrade_id = world.schedule(name, target)
+        ctx = world.context()
+        world.claim(ctx)
+
+        advance(upgrade_id, ctx)
+
+        upgrade = world.read(upgrade_id)
+        last = upgrade.events[-1]
+        assert (last.name, last.request_id) == ("outcome_unknown", str(upgrade.request_id))
+        assert ctx.clients.trouble("Office 365") is not None
+
     @pytest.mark.parametrize("failure", [httpx2.ReadTimeout, httpx2.ReadError, httpx2.RemoteProtocolError])
     def test_a_connection_that_broke_after_it_is_no_reason_to_send_again(self, world, failure, name, target):
         world.transport.breaks = ("after", failure)
@@ -132,13 +145,25 @@ class TestOneThatWasSurelyNotCarriedOut:
 
         assert_one_request(world, world.run(world.context(), world.schedule(name, target)))
 
-    def test_what_microsoft_has_answered_gets_a_new_request_id(self, world, name, target):
-        world.control.fault("customer_busy", match=POST, times=1)
+    @pytest.mark.parametrize("answer", ["customer_busy", "throttle"])
+    def test_what_microsoft_has_answered_gets_a_new_request_id(self, world, name, target, answer):
+        world.control.fault(answer, match=POST, times=1)
 
         upgrade = world.run(world.context(), world.schedule(name, target))
 
         first, second = (call["request_id"] for call in world.control.calls())
         assert first != second == str(upgrade.request_id)
+
+    def test_it_is_sent_again_after_a_pause_and_says_what_for(self, world, name, target):
+        world.control.fault("customer_busy", match=POST, times=1)
+        upgrade_id = world.schedule(name, target)
+        ctx = world.context()
+        world.claim(ctx)
+
+        assert (advance(upgrade_id, ctx) or 0) > 1
+
+        assert "busy" in world.read(upgrade_id).waiting_for
+        assert len(world.control.calls()) == 1
 
     def test_what_never_arrived_keeps_its_request_id(self, world, name, target):
         upgrade_id = world.schedule(name, target)
@@ -153,7 +178,20 @@ class TestOneThatWasSurelyNotCarriedOut:
         upgrade = world.run(world.context(), world.schedule(name, target))
 
         assert upgrade.reason_code == "refused_by_microsoft"
+        assert upgrade.submitted_at is None
         assert len(world.control.calls()) == 1
+
+
+class TestTriesBeforeItWasSent:
+    def test_they_do_not_shorten_the_look_for_its_outcome(self, world):
+        world.control.fault("status", status=503, match={"kind": "upgrades"}, after=1, times=3)
+        world.control.fault("drop_before", match=POST)
+
+        upgrade = world.run(world.context(), world.schedule("old", LEGACY_STANDARD))
+
+        assert_unknown(world, upgrade)
+        [sent_at] = [event.at for event in upgrade.events if event.name == "submitting"]
+        assert (upgrade.finished_at - sent_at).total_seconds() >= 15 + 900  # A pause, and then the patience.
 
 
 class TestATemporaryNoWithinAnAnswer:
