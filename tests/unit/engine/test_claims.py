@@ -80,6 +80,7 @@ class TestRooms:
         name = name_of_the_instance(database)
 
         assert claims.claim(10, {name: 0}) == []
+        assert claims.claim(1, {name: 0}) == []
         assert claims.claim(10, {name: 2}) == ids[:2]
         assert claims.claim(10, {name: 2}) == []
         assert claims.claim(10, {name: 3}) == ids[2:3]

@@ -353,6 +353,38 @@ class TestTrouble:
 
         assert upgrade.status is UpgradeStatus.COMPLETED
 
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_a_refusal_to_tell_while_microsoft_works_is_no_end(self, world, status):
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        world.clock.sleep(advance(upgrade_id, ctx) or 0)
+        assert world.read(upgrade_id).step is UpgradeStep.WAITING
+        world.control.fault("status", status=status, match={"method": "GET"}, times=3)
+
+        upgrade = world.run(ctx, upgrade_id)
+
+        assert upgrade.status is UpgradeStatus.COMPLETED
+        assert len(world.control.calls()) == 1
+
+    def test_a_refusal_before_anything_was_sent_ends_it(self, world):
+        world.control.fault("status", status=403, match={"kind": "eligibilities"})
+
+        upgrade = world.run(world.context(), world.schedule("one", STANDARD))
+
+        assert (upgrade.status, upgrade.reason_code) == (UpgradeStatus.FAILED, "refused_by_microsoft")
+        assert world.control.calls() == []
+
+    def test_a_question_that_microsoft_is_too_busy_for_is_asked_later(self, world):
+        world.control.fault("customer_busy", match={"kind": "eligibilities"}, times=1)
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+
+        assert (advance(upgrade_id, ctx) or 0) > 1
+        assert (world.events(upgrade_id)[-1], world.read(upgrade_id).attempts) == ("busy", 0)
+        assert world.run(ctx, upgrade_id).status is UpgradeStatus.COMPLETED
+
     def test_a_token_that_expires_in_between_does_no_harm(self, world):
         world.control.fault("expire_tokens", every=3)
         upgrade_id = world.schedule("one", STANDARD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from sqlalchemy import event, insert, text
@@ -16,6 +17,7 @@ from gateway.statements import OF_POSTGRESQL
 from tests.factories import NOW, Factories
 from tests.functional.site import wait_until
 from tests.unit.engine.test_claims import LEASE
+from tests.unit.services.helpers import PATIENCE
 
 HOT = {
     "count": taking._COUNT,
@@ -67,12 +69,12 @@ def make_ledger(database):
         each.close()
 
 
-def finish(database, book, upgrade_id):
+def finish(database, book, upgrade_id, event=None):
     """End it; what that leaves free is claimed."""
     with database.read() as db:
         upgrade = db.get_one(Upgrade, upgrade_id)
     end = End(upgrade.subscription_id, upgrade.microsoft_tenant_id)
-    book.record(Entry(upgrade_id, {"status": UpgradeStatus.FAILED, "lease_owner": None}, ends=end))
+    book.record(Entry(upgrade_id, {"status": UpgradeStatus.FAILED, "lease_owner": None}, event, ends=end))
 
 
 def in_progress(database):
@@ -121,6 +123,21 @@ class TestTurns:
 
         assert in_progress(database) == ids[1:2]
         assert book.commits == commits + 1
+
+    def test_what_was_claimed_by_a_transaction_that_failed_is_still_the_next(
+        self, database, make, make_ledger
+    ):
+        ids = make("vendor", 3)
+        book = make_ledger(1)
+        book.claim()
+        with pytest.raises(KeyError):
+            finish(database, book, ids[0], event={"nonsense": True})
+        assert in_progress(database) == ids[:1]
+
+        finish(database, book, ids[0])
+        book.claim()
+
+        assert in_progress(database) == ids[1:2]
 
     def test_a_customer_with_many_is_taken_up_again_when_it_is_free(self, database, make, make_ledger):
         ids, others = make("vendor", 3, same_customer=True), make("vendor", 1)
@@ -184,6 +201,22 @@ class TestNodes:
         assert [len(first.claim()), len(second.claim())] == [3, 3]
 
         assert len(in_progress(database)) == 6 < len(ids)
+
+    def test_what_is_left_to_others_is_told_to_them(self, database, make, make_ledger, present):
+        make("vendor", 12)
+        told = threading.Event()
+        other = Listening(database, "third:three")
+        other.listen(told.set)
+        wait_until(lambda: other.is_heard and told.is_set(), within=20, what="the third to listen")
+        told.clear()
+
+        make_ledger(6, "first:one").claim()
+
+        was_told = told.wait(PATIENCE)
+        other.close()
+        assert other._thread is not None
+        other._thread.join(PATIENCE)
+        assert was_told
 
     def test_what_others_do_not_take_is_taken_a_moment_later(self, make, make_ledger, present, monkeypatch):
         make("vendor", 12)

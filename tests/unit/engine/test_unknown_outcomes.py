@@ -79,6 +79,16 @@ class TestOneThatWasCarriedOut:
 
         assert_one_request(world, world.run(world.context(), world.schedule(name, target)))
 
+    def test_a_refusal_to_tell_is_no_answer(self, world, name, target):
+        world.control.fault("drop_after", match=POST, times=1)
+        upgrade_id = world.schedule(name, target)
+        ctx = world.context()
+        world.claim(ctx)
+        world.clock.sleep(advance(upgrade_id, ctx) or 0)
+        world.control.fault("status", status=403, match={"method": "GET"}, times=2)
+
+        assert_one_request(world, world.run(ctx, upgrade_id))
+
     def test_something_on_the_way_that_sends_it_twice_does_no_harm(self, world, name, target):
         world.control.configure(execute_every_post=False, replay_request_ids=False)
         world.transport.breaks = ("twice", None)
