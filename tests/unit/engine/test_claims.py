@@ -5,8 +5,11 @@ import pytest
 from sqlalchemy import select
 
 from gateway.engine.claims import Claims
+from gateway.engine.clients import PartnerCenterClients
+from gateway.engine.context import EngineContext
 from gateway.engine.ledger import Ledger
 from gateway.models import ApplicationInstance, Upgrade, UpgradeEvent, UpgradeStatus, UpgradeStep
+from gateway.settings import AppSettings, GatewaySettings
 from tests.factories import NOW, Factories
 
 LEASE = timedelta(seconds=30)
@@ -168,6 +171,33 @@ class TestClaim:
             thread.join(30)
 
         assert len(taken) == len(set(taken)) == 10
+
+
+class TestInstances:
+    def test_each_upgrade_goes_to_its_own_instance_when_it_is_claimed_and_ever_after(self, context, make):
+        def build(factories):
+            upgrades = [factories.upgrade()]
+            for _ in range(2):
+                template = factories.service_template(factories.application_instance())
+                plan = factories.service_plan(service_template=template)
+                upgrades.append(factories.upgrade(factories.subscription(plan)))
+            return {u.id: u.source_plan.service_template.application_instance.name for u in upgrades}
+
+        names = make(build)
+        assert len(set(names.values())) == 3
+
+        claimed = context.ledger.claim()
+
+        for _ in ("claimed", "read again"):
+            assert {key: context.load(key).instance_name for key in claimed} == names
+
+    @pytest.fixture
+    def context(self, database):
+        clients = PartnerCenterClients(GatewaySettings())
+        context = EngineContext(database, clients, AppSettings(), "node:one", lambda: NOW)
+        yield context
+        context.ledger.close()
+        clients.close()
 
 
 class TestAdopt:

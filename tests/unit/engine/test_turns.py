@@ -219,6 +219,8 @@ class TestNodes:
         assert was_told
 
     def test_what_others_do_not_take_is_taken_a_moment_later(self, make, make_ledger, present, monkeypatch):
+        now = [1000.0]
+        monkeypatch.setattr(taking, "monotonic", lambda: now[0])
         make("vendor", 12)
         book = make_ledger(6)
         later: list[float] = []
@@ -226,7 +228,9 @@ class TestNodes:
         assert len(book.claim()) == 3
         assert later == [taking.OFFER]
 
-        monkeypatch.setattr(taking, "OFFER", 0.0)
+        now[0] += taking.OFFER / 2
+        assert book.claim() == []
+        now[0] += taking.OFFER / 2 + 0.001
 
         assert len(book.claim()) == 3
 
