@@ -68,10 +68,16 @@ class _Account:
     """The sign-in does not work."""
     pause: Pause | None = None
     throttled: Pause | None = None
+    is_tried: bool = False
+    """A call is under way, or was, that tries whether Microsoft is back."""
 
     @property
     def is_down(self) -> bool:
         return self.is_refused or self.failures >= OPEN_AFTER
+
+    def is_waited_for(self, now: datetime) -> bool:
+        """Whether a failure is of a call that was under way when the pause began, and says nothing new."""
+        return self.pause is not None and self.pause.until > now and not self.is_tried
 
     def longest(self, now: datetime) -> Pause | None:
         pauses = [each for each in (self.pause, self.throttled) if each and each.until > now]
@@ -94,12 +100,14 @@ class Pauses:
             if isinstance(trouble, ThrottledError):
                 self._note_throttled(account, trouble.retry_after, now)
             elif isinstance(trouble, SignInError):
-                account.is_refused = True
+                account.is_refused, account.is_tried = True, False
                 account.pause = Pause(_after(now, SIGN_IN_PAUSE), "Sign-in at Microsoft fails")
             elif isinstance(trouble, UnavailableError):
-                self._note_failure(account, trouble, now)
+                if not trouble.is_shared:  # One call failed, and who made it says so.
+                    self._note_failure(account, trouble, now)
             else:
                 account.failures, account.is_refused, account.pause = 0, False, None
+                account.is_tried = False
                 account.unavailable -= account.unavailable / MEMORY
                 account.width = min(self._limit, widened(account.width))
 
@@ -110,6 +118,7 @@ class Pauses:
             pause = account.longest(now)
             if pause is None and account.is_down:
                 account.pause = Pause(_after(now, PROBE_TIME), "Microsoft is tried again")
+                account.is_tried = True
             return pause
 
     def is_down(self, instance_name: str) -> bool:
@@ -146,10 +155,13 @@ class Pauses:
             account.unavailable += (1.0 - account.unavailable) / MEMORY
             if account.unavailable > CHANCE or trouble.retry_after is not None:
                 account.width, account.unavailable = narrowed(account.width), 0.0
-        account.failures += 1
+        if not account.is_waited_for(now):
+            account.failures += 1
         if account.is_down:
             until = _after(now, max(outage_pause(account.failures), trouble.retry_after or 0.0))
-            account.pause = Pause(until, "Microsoft does not answer")
+            away = Pause(until, "Microsoft does not answer")
+            account.pause = max(away, account.pause or away)
+        account.is_tried = False
 
 
 def _room(account: _Account, now: datetime) -> int:

@@ -29,6 +29,8 @@ class PartnerCenterError(Exception):
         """MS-RequestId, for Microsoft's support."""
         self.correlation_id = facts.get("correlation_id", "")
         """MS-CorrelationId, for Microsoft's support."""
+        self.is_shared = False
+        """Whether another thread made the call, and this one only waited for its outcome."""
 
 
 class UnavailableError(PartnerCenterError):

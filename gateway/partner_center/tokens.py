@@ -130,4 +130,6 @@ def _share(renewal: Future[str]) -> str:
         raise UnavailableError("no token in time", may_have_been_done=False) from None
     except PartnerCenterError as exc:
         # Each thread raises a copy, for an exception collects the traceback of who raises it.
-        raise copy.copy(exc) from exc
+        mine = copy.copy(exc)
+        mine.is_shared = True
+        raise mine from exc

@@ -87,10 +87,55 @@ class TestAnOutage:
         assert pauses.rooms(over) == {"office 365": 0}
 
     def test_a_try_that_fails_makes_the_pause_longer(self, pauses):
-        for _ in range(OPEN_AFTER + 1):
+        for _ in range(OPEN_AFTER):
+            pauses.note(NAME, AWAY, NOW)
+        over = later(seconds_left(pauses))
+        assert pauses.wait(NAME, over) is None
+
+        pauses.note(NAME, AWAY, over)
+
+        assert seconds_left(pauses, over) == outage_pause(OPEN_AFTER + 1) == 2 * outage_pause(OPEN_AFTER)
+
+    def test_calls_under_way_when_it_began_do_not_make_the_pause_longer(self, pauses):
+        for _ in range(OPEN_AFTER + 40):
             pauses.note(NAME, AWAY, NOW)
 
-        assert seconds_left(pauses) == outage_pause(OPEN_AFTER + 1) == 2 * outage_pause(OPEN_AFTER)
+        assert seconds_left(pauses) == outage_pause(OPEN_AFTER)
+
+    def test_one_that_fails_after_a_try_has_failed_does_not_either(self, pauses):
+        for _ in range(OPEN_AFTER):
+            pauses.note(NAME, AWAY, NOW)
+        over = later(seconds_left(pauses))
+        pauses.wait(NAME, over)
+
+        for _ in range(3):
+            pauses.note(NAME, AWAY, over)
+
+        assert seconds_left(pauses, over) == outage_pause(OPEN_AFTER + 1)
+
+    def test_a_failure_after_the_pause_is_a_new_one_though_nobody_asked_before(self, pauses):
+        for _ in range(OPEN_AFTER):
+            pauses.note(NAME, AWAY, NOW)
+        over = later(seconds_left(pauses))
+
+        pauses.note(NAME, AWAY, over)
+
+        assert seconds_left(pauses, over) == outage_pause(OPEN_AFTER + 1)
+
+    def test_a_call_that_many_waited_for_is_one_failure(self, pauses):
+        shared = UnavailableError("no token", status=503)
+        shared.is_shared = True
+        for trouble in [AWAY, *[shared] * 20]:
+            pauses.note(NAME, trouble, NOW)
+
+        assert not pauses.is_down(NAME)
+        assert pauses.rooms(NOW) == {}
+
+    def test_a_failure_does_not_shorten_the_pause_for_a_refused_sign_in(self, pauses):
+        for trouble in (SignInError("expired"), AWAY):
+            pauses.note(NAME, trouble, NOW)
+
+        assert seconds_left(pauses) == SIGN_IN_PAUSE
 
     def test_a_try_that_succeeds_ends_it(self, pauses):
         for _ in range(OPEN_AFTER):

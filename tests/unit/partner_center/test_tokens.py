@@ -146,6 +146,7 @@ class TestRenewal:
             errors = [first.exception(10), second.exception(10)]
         assert renewal is not None
         assert all(isinstance(error, UnavailableError) and not error.may_have_been_done for error in errors)
+        assert [getattr(error, "is_shared", None) for error in errors] == [False, True]
 
     def test_an_interrupted_renewal_leaves_nobody_waiting(self, server, make_source):
         def interrupted(request):
