@@ -93,6 +93,7 @@ def make_app(
     config.include("gateway.web.transactions")
     config.include("gateway.web.security")
     config.include("gateway.web.errors")
+    config.include("gateway.web.views")
     config.include("gateway.web.pages")
     config.include("gateway.web.monitoring")
     config.include("gateway.web.api")

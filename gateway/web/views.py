@@ -1,20 +1,70 @@
-"""What all views have in common."""
+"""An address and what it answers to each method: one view of Pyramid does for all of them.
+
+A view for each method of each address would take Pyramid as long to register as all else it is told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPForbidden, HTTPNotFound
 from pyramid.request import Request
+from pyramid.response import Response
 
-View = Callable[[Request], Any]
+from gateway.web.registry import METHODS
+from gateway.web.security import Permission
+
+View = Callable[[Request], Response]
+
+NOWHERE = (__name__, 0, "add_address", "")
+"""Told to Pyramid, which would otherwise read its caller's source for the message about a conflict."""
 
 
-class OfRequest:
-    """A view mapper: every view takes the request alone, which Pyramid would find out one by one."""
+class Method(NamedTuple):
+    """What one method of an address does, and what it needs."""
 
-    def __init__(self, **_: object) -> None:
-        """Pyramid says which attribute of a class is meant; ours are functions."""
+    view: View
+    permission: Permission | None
+    """None for what needs nobody to have signed in."""
 
-    def __call__(self, view: View) -> Callable[[object, Request], Any]:
-        return lambda _context, request: view(request)
+
+class Address:
+    """The context of every request that comes to one route."""
+
+    def __init__(self, methods: Mapping[str, Method]) -> None:
+        self._methods = methods
+
+    def __call__(self, _request: Request) -> Address:
+        """Be the route's factory."""
+        return self
+
+    def method(self, name: str) -> Method | None:
+        return self._methods.get("GET" if name == "HEAD" else name)
+
+
+def add_address(config: Configurator, route: str, path: str, methods: Mapping[str, Method]) -> None:
+    """Add a route that answers to these methods, and to HEAD where it answers to GET."""
+    config.registry[METHODS][route] = [
+        each for name in methods for each in (("GET", "HEAD") if name == "GET" else (name,))
+    ]
+    config.add_route(route, path, factory=Address(methods), use_global_views=True, _info=NOWHERE)
+
+
+def answer(address: Address, request: Request) -> Response:
+    """Have the method's view answer.
+
+    :raises HTTPNotFound: if the address does not know the method; the answer to that tells which it knows
+    :raises HTTPForbidden: if the caller may not do that
+    """
+    method = address.method(request.method)
+    if method is None:
+        raise HTTPNotFound
+    if method.permission is not None and not request.has_permission(method.permission):
+        raise HTTPForbidden
+    return method.view(request)
+
+
+def includeme(config: Configurator) -> None:
+    config.add_view(answer, context=Address)

@@ -16,40 +16,26 @@ from gateway.web.api.reading import read_body, read_json, read_query
 from gateway.web.api.schemas_problem import Nothing
 from gateway.web.api.table import CALLS
 from gateway.web.problems import CONTENT_TYPE, ProblemError
-from gateway.web.registry import METHODS
-from gateway.web.views import OfRequest
+from gateway.web.views import Method, add_address
 
 OPENAPI_ROUTE = "openapi"
 """Outside of the area `api`, since it needs no key."""
 
 
 def includeme(config: Configurator) -> None:
-    methods: dict[str, list[str]] = config.registry[METHODS]
     by_route: defaultdict[str, list[Call]] = defaultdict(list)
     for call in CALLS:
         by_route[call.route_name].append(call)
     for name, calls in by_route.items():
-        config.add_route(name, PREFIX + calls[0].path)
-        methods[name] = [method for call in calls for method in _methods(call)]
-        for call in calls:
-            config.add_view(
-                _view(call),
-                route_name=name,
-                request_method=call.method,
-                permission=call.permission,
-                mapper=OfRequest,
-            )
-    config.add_route(OPENAPI_ROUTE, f"{PREFIX}/openapi.json")
-    config.add_view(show_document, route_name=OPENAPI_ROUTE, request_method="GET")
-    methods[OPENAPI_ROUTE] = ["GET", "HEAD"]
+        methods = {call.method: Method(_view(call), call.permission) for call in calls}
+        add_address(config, name, PREFIX + calls[0].path, methods)
+    add_address(
+        config, OPENAPI_ROUTE, f"{PREFIX}/openapi.json", {"GET": Method(show_document, permission=None)}
+    )
 
 
 def show_document(_request: Request) -> Response:
     return Response(document_bytes(), content_type="application/json")
-
-
-def _methods(call: Call) -> list[str]:
-    return ["GET", "HEAD"] if call.method == "GET" else [call.method]
 
 
 def _view(call: Call) -> Callable[[Request], Response]:

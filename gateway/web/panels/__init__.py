@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 
 from pyramid.config import Configurator
@@ -11,11 +12,10 @@ from pyramid.response import Response
 from gateway.web.panels.caching import HashedNames
 from gateway.web.panels.refusals import form_out_of_date
 from gateway.web.panels.rendering import add_templates
-from gateway.web.panels.screens import SCREENS, Screen
+from gateway.web.panels.screens import SCREENS
 from gateway.web.panels.signing_in import THROTTLES, SignInThrottle
-from gateway.web.registry import METHODS
 from gateway.web.sessions import is_own_form
-from gateway.web.views import OfRequest
+from gateway.web.views import Method, add_address
 
 YEAR = 31_536_000
 
@@ -25,19 +25,13 @@ def includeme(config: Configurator) -> None:
     config.registry[THROTTLES] = SignInThrottle()
     config.add_static_view("assets", "gateway.web.panels:assets", cache_max_age=YEAR)
     config.add_cache_buster("gateway.web.panels:assets/", HashedNames())
-    for route, path in {screen.route: screen.path for screen in SCREENS}.items():
-        config.add_route(route, path)
+    paths = {screen.route: screen.path for screen in SCREENS}
+    methods: defaultdict[str, dict[str, Method]] = defaultdict(dict)
     for screen in SCREENS:
-        _add(config, screen)
-
-
-def _add(config: Configurator, screen: Screen) -> None:
-    methods: dict[str, list[str]] = config.registry[METHODS]
-    served = ["GET", "HEAD"] if screen.method == "GET" else [screen.method]
-    methods.setdefault(screen.route, []).extend(served)
-    view = screen.view if screen.method == "GET" else _checked(screen.view)
-    more = {"permission": screen.permission} if screen.permission else {}
-    config.add_view(view, route_name=screen.route, request_method=screen.method, mapper=OfRequest, **more)
+        view = screen.view if screen.method == "GET" else _checked(screen.view)
+        methods[screen.route][screen.method] = Method(view, screen.permission)
+    for route, path in paths.items():
+        add_address(config, route, path, methods[route])
 
 
 def _checked(view: Callable[[Request], Response]) -> Callable[[Request], Response]:
