@@ -49,8 +49,11 @@ def var_folder(config: Path, var: Path | None) -> Path:
     return var if var is not None else config.absolute().parent / "var"
 
 
-def fail(text: str, code: int) -> int:
-    click.echo(text, err=True)
+def fail(text: str, code: int, *, as_json: bool = False) -> int:
+    if as_json:
+        echo_json({"ok": False, "problem": text})
+    else:
+        click.echo(text, err=True)
     return code
 
 
@@ -145,7 +148,7 @@ def events(config: Path, var: Path | None, as_json: bool, count: int) -> int:
     try:
         found = read_events(events_file(var_folder(config, var)), count)
     except OSError as exc:
-        return fail(f"events cannot be read: {exc}", FAILED)
+        return fail(f"events cannot be read: {exc}", FAILED, as_json=as_json)
     if as_json:
         echo_json(found)
         return 0
@@ -194,9 +197,9 @@ def set_value(config: Path, var: Path | None, as_json: bool, key: str, value: st
     try:
         changes = change_setting(config, key, value)
     except PoolRefusedError as exc:
-        return fail(str(exc), WRONG_USE)
+        return fail(str(exc), WRONG_USE, as_json=as_json)
     except PoolError as exc:
-        return fail(str(exc), FAILED)
+        return fail(str(exc), FAILED, as_json=as_json)
     outcome, code = take_over(config, var) if changes else ("unchanged", 0)
     shown = [{"key": c.key, "old": c.old, "new": c.new} for c in changes]
     if as_json:
@@ -239,19 +242,17 @@ def command_pool(
     try:
         answer = ask(var_folder(config, var), command, **arguments)
     except PoolNotRunningError as exc:
-        return fail(str(exc), NOT_RUNNING)
+        return fail(str(exc), NOT_RUNNING, as_json=as_json)
     except PoolError as exc:
-        return fail(str(exc), FAILED)
-    if as_json and shown is None:
-        echo_json(answer)
+        return fail(str(exc), FAILED, as_json=as_json)
     if not answer["ok"]:
-        return FAILED if as_json and shown is None else fail(f"{command}: {answer['problem']}", FAILED)
-    if shown is not None:
-        content, readable = shown(answer)
-        if as_json:
-            echo_json(content)
-        elif content:
-            click.echo(readable(content))
+        problem = answer["problem"]
+        return fail(problem if as_json else f"{command}: {problem}", FAILED, as_json=as_json)
+    content, readable = shown(answer) if shown is not None else (answer, None)
+    if as_json:
+        echo_json(content)
+    elif readable is not None and content:
+        click.echo(readable(content))
     return 0
 
 

@@ -110,6 +110,23 @@ def test_events_tell_what_changed_and_what_was_refused(running_pool):
     assert "eleven" in running_pool.run("events", "--count", "3").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("status",), 3),
+        (("recycle", "--wait"), 3),
+        (("list-workers",), 3),
+        (("set", "UPGRADE_MAX_ATTEMPTS", "no number"), 2),
+    ],
+)
+def test_json_is_answered_for_what_fails_too(pool, arguments, code):
+    found, answer = run_json(pool, *arguments)
+
+    assert found == code
+    assert not answer["ok"]
+    assert answer["problem"]
+
+
 def test_json_is_answered_for_every_verb(running_pool):
     assert run_json(running_pool, "recycle", "--wait") == (0, {"ok": True})
     assert run_json(running_pool, "stop") == (0, {"ok": True})
