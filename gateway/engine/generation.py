@@ -6,9 +6,8 @@ A subscription belongs to one of the two by its offer, and everything that diffe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.engine.context import Work
 from gateway.engine.outcome import Outcome, again, fail, move_on
@@ -32,8 +31,7 @@ REMEDIES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """What to ask Microsoft for."""
 
     offer_id: str
@@ -41,8 +39,7 @@ class Choice:
     transition_type: str
 
 
-@dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """What Microsoft has of upgrades of a subscription before one is asked for."""
 
     seen: tuple[str, ...]

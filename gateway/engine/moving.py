@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import uuid4
 
 from gateway.engine.license_book import read_licenses
@@ -14,8 +14,7 @@ OUT_OF_LICENSES = 60012
 """Microsoft's number for no seat that is free."""
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """Which license goes and which comes."""
 
     tenant_id: str

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from httpx2 import BaseTransport
 
@@ -50,8 +50,7 @@ class Outcome(enum.Enum):
     NOT_TRIED = "not_tried"
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """How a trial ended, in words for an administrator; nothing in it is a secret."""
 
     outcome: Outcome

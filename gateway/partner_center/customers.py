@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.partner_center.reading import Record
 
@@ -16,8 +16,7 @@ _RELATIONSHIPS = {
 }
 
 
-@dataclass(frozen=True)
-class Customer:
+class Customer(NamedTuple):
     """A customer; a list gives only its id, names and relationship."""
 
     id: str

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.partner_center.reading import Record, UnreadableError
 
 DISABLED = "disabled"
 
 
-@dataclass(frozen=True)
-class SubscribedSKU:
+class SubscribedSKU(NamedTuple):
     """A directory SKU of a tenant; subscriptions of one SKU share one pool of units."""
 
     sku_id: str
@@ -29,8 +27,7 @@ class SubscribedSKU:
     """The services that come with it, in lower case."""
 
 
-@dataclass(frozen=True)
-class User:
+class User(NamedTuple):
     id: str
     user_principal_name: str
     display_name: str
@@ -39,8 +36,7 @@ class User:
     state: str
 
 
-@dataclass(frozen=True)
-class License:
+class License(NamedTuple):
     """A licence that a user has."""
 
     sku_id: str
@@ -50,8 +46,7 @@ class License:
     """The services of it that are switched off for the user, in lower case."""
 
 
-@dataclass(frozen=True)
-class LicenseWarning:
+class LicenseWarning(NamedTuple):
     code: str
     message: str
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.partner_center.reading import Record, is_integer, snake
 
@@ -37,8 +37,7 @@ _SYNONYMS = {
 }
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """One entry of a list of errors. `name` is stable, `description` is Microsoft's text."""
 
     code: int | None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.partner_center.reading import Record, parse_member
 
@@ -42,8 +42,7 @@ def is_new_commerce_offer(offer_id: str) -> bool:
     return ":" in offer_id
 
 
-@dataclass(frozen=True)
-class MicrosoftSubscription:
+class MicrosoftSubscription(NamedTuple):
     """A subscription as Microsoft has it."""
 
     id: str
@@ -116,8 +115,7 @@ class ProvisioningState(Enum):
 _PROVISIONING_STATES = dict(enumerate(("none", "success", "pending", "failed")))
 
 
-@dataclass(frozen=True)
-class ProvisioningStatus:
+class ProvisioningStatus(NamedTuple):
     """How far the directory is with a subscription; Microsoft refreshes it every 15 minutes."""
 
     sku_id: str

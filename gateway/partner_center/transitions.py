@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from types import MappingProxyType
@@ -25,8 +24,7 @@ class TransitionType(StrEnum):
 _TYPES = {0: "none", 1: TransitionType.ONLY.value, 2: TransitionType.WITH_LICENSE_TRANSFER.value}
 
 
-@dataclass(frozen=True)
-class TransitionRequest:
+class TransitionRequest(NamedTuple):
     to_catalog_item_id: str
     quantity: int
     transition_type: str
@@ -66,8 +64,7 @@ _CONVERSION, _LICENSES = "conversion", "license_reassignment"
 _STAGE_SYNONYMS = {"seat_reassignment": _LICENSES}
 
 
-@dataclass(frozen=True)
-class TransitionEvent:
+class TransitionEvent(NamedTuple):
     """One entry of a transition's history; a stage has several entries of the same name."""
 
     name: str
@@ -78,8 +75,7 @@ class TransitionEvent:
     errors: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True)
-class Transition:
+class Transition(NamedTuple):
     operation_id: str | None
     from_catalog_item_id: str
     to_catalog_item_id: str
@@ -158,8 +154,7 @@ class Eligibility(NamedTuple):
     errors: tuple[Reason, ...]
 
 
-@dataclass(frozen=True)
-class TransitionEligibility:
+class TransitionEligibility(NamedTuple):
     """One offer that a subscription could move to, and for each transition type whether it may."""
 
     catalog_item_id: str

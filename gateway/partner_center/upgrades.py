@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from gateway.partner_center.reading import Record, UnreadableError
 from gateway.partner_center.reasons import UPGRADE_REASONS, Reason, read_reasons
@@ -36,8 +37,7 @@ class LegacyUpgrade:
     """The entry as Microsoft wrote it (JSON): asking for the upgrade sends it back whole."""
 
 
-@dataclass(frozen=True)
-class UserLicenseError:
+class UserLicenseError(NamedTuple):
     """A person whose licence did not move; the codes of the errors are the API's, their names all `other`."""
 
     user_id: str
@@ -46,8 +46,7 @@ class UserLicenseError:
     errors: tuple[Reason, ...]
 
 
-@dataclass(frozen=True)
-class LegacyUpgradeResult:
+class LegacyUpgradeResult(NamedTuple):
     source_subscription_id: str
     target_subscription_id: str
     """The new subscription; empty when nothing was upgraded."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.pool.errors import FileChangedError, PoolError, PoolRefusedError
 from gateway.pool.files import replace_file
@@ -27,8 +27,7 @@ def change_setting(config: Path, key: str, value: str) -> tuple[SettingChange, .
     return change_settings(config, {key: value})
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """What the files were when somebody chose new values for them."""
 
     digest: str
@@ -78,8 +77,7 @@ def files_digest(config: Path, key: str) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class _Edit:
+class _Edit(NamedTuple):
     """The bytes before and after, and what that means."""
 
     data: bytes

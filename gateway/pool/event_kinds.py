@@ -6,13 +6,12 @@ Numbers from 9000 on are our own.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.pool.reasons import Reason
 
 
-@dataclass(frozen=True)
-class EventKind:
+class EventKind(NamedTuple):
     """One kind; `text` is the same for all events of it, what differs is in their details."""
 
     id: int

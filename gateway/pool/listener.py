@@ -9,9 +9,8 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.pool.errors import AddressError, AddressTakenError
 
@@ -20,8 +19,7 @@ BACKLOG = 1024
 RETRY_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Where the pool listens; port 0 lets the system choose one."""
 
     host: str

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.settings import GatewaySettings
 
 
-@dataclass(frozen=True)
-class WorkerReport:
+class WorkerReport(NamedTuple):
     """A line that a worker wrote: a JSON object with a `report`."""
 
     worker: int
     content: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class WorkerExited:
+class WorkerExited(NamedTuple):
     """A worker ended; `code` as `Popen.returncode` has it."""
 
     worker: int
     code: int
 
 
-@dataclass(frozen=True)
-class ProbeFinished:
+class ProbeFinished(NamedTuple):
     """A worker was asked over HTTP whether it is ready; `problem` is None if it is."""
 
     worker: int
     problem: str | None
 
 
-@dataclass(frozen=True)
-class SettingsRead:
+class SettingsRead(NamedTuple):
     """The settings files changed: valid settings, or what is wrong with them."""
 
     settings: GatewaySettings | None
@@ -43,31 +39,27 @@ class SettingsRead:
     """Whether the content differs from the one before."""
 
 
-@dataclass(frozen=True)
-class SettingsForeseen:
+class SettingsForeseen(NamedTuple):
     """The settings files seem to say this now; whether they are at rest is not known yet."""
 
     settings: GatewaySettings
 
 
-@dataclass(frozen=True)
-class SimulatorReady:
+class SimulatorReady(NamedTuple):
     """A simulator answers at `url`."""
 
     run: int
     url: str
 
 
-@dataclass(frozen=True)
-class SimulatorExited:
+class SimulatorExited(NamedTuple):
     """A simulator ended."""
 
     run: int
     code: int
 
 
-@dataclass(frozen=True)
-class ControlRequest:
+class ControlRequest(NamedTuple):
     """A person asked for something; `answer` may be called from any thread, once."""
 
     command: str
@@ -80,8 +72,7 @@ class ClientCame:
     """Somebody connected while there was no worker."""
 
 
-@dataclass(frozen=True)
-class SignalReceived:
+class SignalReceived(NamedTuple):
     number: int
 
 

@@ -6,16 +6,14 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 log = logging.getLogger(__name__)
 
 CHUNK = 65536
 
 
-@dataclass(frozen=True)
-class Go:
+class Go(NamedTuple):
     """The first line: everything a worker needs, so that it reads no settings file itself."""
 
     settings: str
@@ -40,8 +38,7 @@ class Go:
         return cls(**{key: value for key, value in command.items() if key != "cmd"})
 
 
-@dataclass(frozen=True)
-class Warm:
+class Warm(NamedTuple):
     """What a spare worker is told before anything else: import what this file's application needs."""
 
     ini: str

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class RunningRequest:
+class RunningRequest(NamedTuple):
     """`began` by the clock that only goes forward; the query is left out, for it may hold secrets."""
 
     method: str

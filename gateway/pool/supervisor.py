@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -304,7 +304,7 @@ class Supervisor:
             probe_secret=self._secret,
             status=self._shared_status(),
         )
-        worker.send("go", **asdict(go))
+        worker.send("go", **go._asdict())
 
     def _keep_simulator(self) -> None:
         """Let it run for as long as somebody may talk to it, with the latency of the worker that serves."""

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -160,7 +159,7 @@ class SettingsWatcher:
             self._dirty.set()
             return
         self._known = snapshot
-        self._post(replace(message, is_new=is_new))
+        self._post(message._replace(is_new=is_new))
 
     def _parse(self, snapshot: Snapshot) -> SettingsRead:
         content = snapshot.files[0][1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_, select, true, union_all
 from sqlalchemy.orm import Session, joinedload
@@ -28,8 +28,7 @@ CUSTOMER_MEMBERS = ("name", "microsoft_tenant_id", "domain", "email")
 """What may be changed of each; who is above it stays."""
 
 
-@dataclass(frozen=True)
-class ResellerRow:
+class ResellerRow(NamedTuple):
     """A reseller, and how many customers and plans of its own it has."""
 
     reseller: Account

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
@@ -30,8 +31,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True)
-class NotCanceled:
+class NotCanceled(NamedTuple):
     """An upgrade that stays as it is, and why."""
 
     upgrade_id: int

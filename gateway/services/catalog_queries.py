@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -22,16 +22,14 @@ from gateway.services.upgrade_paths import UpgradePaths
 from gateway.statements import Prepared, Statements
 
 
-@dataclass(frozen=True)
-class PlanRow:
+class PlanRow(NamedTuple):
     """A plan with its vendor, template, resources, periods and rates, and how many subscribe to it."""
 
     plan: ServicePlan
     subscriptions: int
 
 
-@dataclass(frozen=True)
-class UpgradeTarget:
+class UpgradeTarget(NamedTuple):
     """A plan to which subscriptions of another may go, or why none of them may."""
 
     plan: PlanFacts

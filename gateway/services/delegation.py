@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,8 +23,7 @@ from gateway.services.customer_management import CustomerManagement
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class DelegationRow:
+class DelegationRow(NamedTuple):
     """A reseller directly below the vendor of a plan, and the copy that it has."""
 
     reseller: Account

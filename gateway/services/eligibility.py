@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from gateway.models import PlanKind, ResourceKind, SubscriptionStatus
 from gateway.partner_center import same_offer
@@ -34,8 +35,7 @@ class ViolationCode(StrEnum):
     NO_UPGRADE_PATH = "no_upgrade_path"
 
 
-@dataclass(frozen=True)
-class ResourceFacts:
+class ResourceFacts(NamedTuple):
     """A resource of a subscription or of a plan, with its limit there."""
 
     key: str
@@ -87,8 +87,7 @@ class PlanFacts:
         return licenses[0] if len(licenses) == 1 else None
 
 
-@dataclass(frozen=True)
-class Violation:
+class Violation(NamedTuple):
     """One broken rule: what was found, and what to do about it."""
 
     code: ViolationCode
@@ -96,8 +95,7 @@ class Violation:
     remedy: str
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A subscription that cannot be upgraded, with every reason."""
 
     subscription_id: str

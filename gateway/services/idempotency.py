@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, delete, select, text, update
 from sqlalchemy.exc import OperationalError
@@ -26,8 +26,7 @@ WAIT_SECONDS = 10
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
-@dataclass(frozen=True)
-class StoredAnswer:
+class StoredAnswer(NamedTuple):
     """What the first request was answered."""
 
     status: int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
@@ -30,8 +30,7 @@ from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, page_of,
 NEED_ATTENTION = (UserLicenseState.LEFT_BEHIND, UserLicenseState.MOVING)
 
 
-@dataclass(frozen=True)
-class LicenseSummary:
+class LicenseSummary(NamedTuple):
     """How the licenses of the users of one upgrade stand."""
 
     check: LicenseCheck | None

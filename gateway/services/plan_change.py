@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -24,8 +23,7 @@ from gateway.statements import Prepared, PreparedForMany, Statements, among
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class PlanChange:
+class PlanChange(NamedTuple):
     """What an upgrade has made of a subscription."""
 
     subscription_id: str

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from gateway.models import ServicePlan, SubscriptionPeriod
 
 
-@dataclass(frozen=True)
-class PriceChange:
+class PriceChange(NamedTuple):
     """The recurring fees of one subscription period, before and after."""
 
     months: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
@@ -24,8 +25,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True)
-class NotRefreshed:
+class NotRefreshed(NamedTuple):
     """An upgrade that does not wait for Microsoft, and why."""
 
     upgrade_id: int

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
@@ -24,16 +23,14 @@ from gateway.services.keys import chunks, is_row_id
 from gateway.services.scheduling import MOST_SUBSCRIPTIONS, UpgradeScheduling
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """Why an upgrade is not scheduled again, and what to do instead."""
 
     detail: str
     remedy: str
 
 
-@dataclass(frozen=True)
-class NotAgain:
+class NotAgain(NamedTuple):
     """An upgrade that is left as it is."""
 
     upgrade: Upgrade
@@ -42,8 +39,7 @@ class NotAgain:
     """Where it was scheduled again before."""
 
 
-@dataclass(frozen=True)
-class RetryAssessment:
+class RetryAssessment(NamedTuple):
     """Which upgrades would be scheduled again, both by their numbers."""
 
     eligible: list[Upgrade]

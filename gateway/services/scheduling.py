@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -64,8 +63,7 @@ LONGEST_NAME = 200
 """Of who asked, as the batch keeps it."""
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(NamedTuple):
     """Which subscriptions could go to the target, both in the order of the request."""
 
     target: PlanFacts
@@ -73,8 +71,7 @@ class Assessment:
     refused: list[Refusal]
 
 
-@dataclass(frozen=True)
-class Scheduled:
+class Scheduled(NamedTuple):
     """What one request created: the batch, and (upgrade id, subscription id) in the order of the request."""
 
     batch: UpgradeBatch

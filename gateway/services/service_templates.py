@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
@@ -36,8 +36,7 @@ class ServiceTemplateNotFoundError(NotFoundError):
     kind = "service template"
 
 
-@dataclass(frozen=True)
-class TemplateRow:
+class TemplateRow(NamedTuple):
     """A template with its resource types, and how many plans are based on it."""
 
     template: ServiceTemplate

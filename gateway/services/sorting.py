@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, tuple_
 
@@ -14,8 +13,7 @@ from gateway.services.keys import is_row_id, is_text
 from gateway.services.paging import decode_cursor, encode_keys, invalid_cursor
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """By which columns a list goes; the last one is unique, so that no two rows are in the same place."""
 
     name: str

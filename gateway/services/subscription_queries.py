@@ -54,8 +54,7 @@ RowVersion = tuple[datetime, int | None, datetime | None]
 """When a subscription changed, its newest upgrade, and when that changed."""
 
 
-@dataclass(frozen=True)
-class SubscriptionRow:
+class SubscriptionRow(NamedTuple):
     """A subscription with its account, plan and resources, and its newest upgrade."""
 
     subscription: Subscription
@@ -252,7 +251,7 @@ class SubscriptionQueries:
         columns: Sequence[ColumnElement[Any]] = [source.of(each) for each in keys]
         query = select(*columns, *more).where(*source.conditions)
         if order is not None:
-            order = replace(order, columns=tuple(columns))
+            order = order._replace(columns=tuple(columns))
             query = order.apply(query, cursor)
         else:
             query = query.order_by(source.key)

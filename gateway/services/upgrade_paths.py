@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,8 +27,7 @@ Ask = Callable[[str, str], Sequence[str] | None]
 _Key = tuple[str, str, str]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What Microsoft said and when; `target_offer_ids` is None when it could not be asked."""
 
     target_offer_ids: frozenset[str] | None

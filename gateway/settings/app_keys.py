@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.settings.base import kind_of
 from gateway.settings.kinds import Choice, Kind, Secret
@@ -10,8 +10,7 @@ from gateway.settings.models import AppSettings
 from gateway.settings.sections import APP_KEYS
 
 
-@dataclass(frozen=True)
-class AppKey:
+class AppKey(NamedTuple):
     """One key that a form may show; secrets are none."""
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import BaseModel, SecretStr
 
@@ -18,8 +18,7 @@ ABSENT = "(none)"
 PRESENT = "(given)"
 
 
-@dataclass(frozen=True)
-class SettingChange:
+class SettingChange(NamedTuple):
     """One value that differs; both values as text, a secret as "(hidden)"."""
 
     key: str
@@ -27,8 +26,7 @@ class SettingChange:
     new: str
 
 
-@dataclass(frozen=True)
-class _Value:
+class _Value(NamedTuple):
     key: str
     shown: str
     exact: str

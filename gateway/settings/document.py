@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
 import xmltodict
@@ -26,8 +26,7 @@ MAX_ELEMENTS = 10_000
 ENCODINGS = ("utf-8", "utf-16", "us-ascii")
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """An element: its attributes as written, its children in document order."""
 
     name: str

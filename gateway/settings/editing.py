@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
@@ -205,8 +206,7 @@ _MARKS = {
 }
 
 
-@dataclass(frozen=True)
-class _Encode:
+class _Encode(NamedTuple):
     mark: bytes
     encoding: str
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.settings.document import Element
 from gateway.settings.errors import HIDDEN, Findings
@@ -54,8 +54,7 @@ def check_each_once(element: Element, findings: Findings) -> None:
             findings.add(child.problem(f"<{child.name}>", "", allowed, fault))
 
 
-@dataclass(frozen=True)
-class Collect:
+class Collect(NamedTuple):
     """A collection of `<add>`, `<remove>` and `<clear>`, which apply in document order."""
 
     key: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.errors import GatewayError
 
@@ -17,8 +18,7 @@ MAX_SHOWN = 80
 """Characters shown of a value."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong in one file."""
 
     file: str

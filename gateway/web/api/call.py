@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from pyramid.request import Request
@@ -17,8 +17,7 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of a body: 100,000 subscriptions, or a large catalog; web.ini lets no more through either."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a view returns: JSON, and what goes beside it."""
 
     body: str

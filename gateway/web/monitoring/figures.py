@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -13,8 +13,7 @@ from gateway.models import LIVE, Upgrade, UpgradeStatus
 OUTCOMES = tuple(status for status in UpgradeStatus if status not in LIVE)
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(NamedTuple):
     by_status: dict[UpgradeStatus, int]
     oldest_pending_at: datetime | None
     """When the upgrade was scheduled that has been pending longest."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
+from typing import NamedTuple
 
 from pyramid.request import Request
 from pyramid.response import Response
@@ -31,8 +31,7 @@ LABELS = {"from": "From", "to": "To"}
 COLUMNS = ("When (UTC)", "Account", "Who", "Action", "Concerning", "Detail", "Address")
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What the filter says."""
 
     form: Form

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pyramid.request import Request
 
@@ -28,8 +28,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,12}")
 Saved = TypeVar("Saved")
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """What is wrong with one field, in the words of the page."""
 
     field: str
@@ -90,8 +89,7 @@ class Form:
         return replace(self, values=others | numbered)
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(NamedTuple):
     """A form that was not saved, and how HTTP calls that."""
 
     form: Form

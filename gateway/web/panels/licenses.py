@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyramid.request import Request
 
@@ -27,8 +27,7 @@ TOO_MANY = (
 NOT_READ = "The users could not be read before the upgrade, so that it is not known whose license has moved."
 
 
-@dataclass(frozen=True)
-class LicensesShown:
+class LicensesShown(NamedTuple):
     """The users of one upgrade, as its page has them."""
 
     summary: LicenseSummary

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -113,7 +112,8 @@ def start(request: Request) -> Response:
 
 def _who(request: Request) -> dict[str, str | None]:
     """In whose name `record_start` will write."""
-    return asdict(request.caller.actor)
+    who: dict[str, str | None] = request.caller.actor._asdict()
+    return who
 
 
 def _last_page(request: Request, **values: Any) -> Response:

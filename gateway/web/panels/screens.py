@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyramid.request import Request
 from pyramid.response import Response
@@ -39,8 +39,7 @@ PLANS = {
 }
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """One method of one address."""
 
     route: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyramid.request import Request
 from webob.multidict import MultiDict
@@ -27,8 +27,7 @@ SELECTED = "s"
 ALL = "all"
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """A filter as the query string has it, and either rows or everything that it matches."""
 
     wanted: SubscriptionFilter

@@ -11,7 +11,6 @@ import secrets
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -52,8 +51,7 @@ class PreviewRow(NamedTuple):
     """For the shortest period; None where it is not eligible or the plans share no period."""
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(NamedTuple):
     """What Finish would do, as far as one page shows it."""
 
     assessment: Assessment

@@ -3,7 +3,6 @@
 import json
 import os
 import stat
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
@@ -291,7 +290,7 @@ class TestProtocol:
     def test_go_survives_the_way(self):
         go = Go("{}", "web.ini", {"fd": 3}, "Pool", "var", 1, "node", "secret", {"state": "Starting"})
 
-        command = json.loads(to_line({"cmd": "go", **asdict(go)}))
+        command = json.loads(to_line({"cmd": "go", **go._asdict()}))
 
         assert Go.from_command(command) == go
 
