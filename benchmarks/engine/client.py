@@ -16,6 +16,7 @@ from benchmarks.engine.surroundings import PAUSED, READY, Surroundings
 from gateway.db import Database
 from gateway.engine.doorbell import Doorbell
 from gateway.models import UpgradeStatus
+from gateway.statements import StatementWriter
 
 GLANCE = 0.0005
 
@@ -25,6 +26,7 @@ class Client:
         self._told = told
         self._database = Database(told.database_url)
         self._next = 0
+        self._writer = StatementWriter(self._database)
         database = self._database.url.database or ""
         self._doorbell = Doorbell(Path(database)) if self._database.is_sqlite else None
 
@@ -35,6 +37,7 @@ class Client:
 
     def prepare(self, resume: bool = False, paused: bool = False) -> dict[str, Any]:
         if not resume:
+            self._writer.close()
             self._database.close()
             for path in [self._told.folder / READY, *self._told.folder.glob("gateway.db*")]:
                 path.unlink(missing_ok=True)
@@ -53,7 +56,7 @@ class Client:
 
     def enqueue(self, kind: str, n: int, prefix: str, start: int = 0) -> dict[str, Any]:
         before = time.monotonic_ns()
-        store.enqueue(self._database, f"{kind} {prefix} {self._next - start}", self._next, n)
+        store.enqueue(self._writer, f"{kind} {prefix} {self._next - start}", self._next, n)
         if self._doorbell is not None:
             self._doorbell.ring()
         after = time.monotonic_ns()
@@ -106,6 +109,7 @@ class Client:
     def close(self) -> None:
         if self._doorbell is not None:
             self._doorbell.close()
+        self._writer.close()
         self._database.close()
 
 

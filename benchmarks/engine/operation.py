@@ -7,13 +7,10 @@ import threading
 import time
 from pathlib import Path
 
-from sqlalchemy import select
-
 from benchmarks.engine.names import STANDARD, number_of
-from gateway.db import Database
 from gateway.engine.context import EngineContext, Work
 from gateway.engine.outcome import Outcome
-from gateway.models import UpgradeBatch, UpgradeStatus
+from gateway.models import UpgradeStatus
 
 
 class Operation:
@@ -24,16 +21,14 @@ class Operation:
     arrived, and only its end is waited for.
     """
 
-    def __init__(self, database: Database, log: Path, sleep_seconds: float) -> None:
-        self._database = database
+    def __init__(self, log: Path, sleep_seconds: float) -> None:
         self._before = _read(log)
         self._log = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
         self._sleep_seconds = sleep_seconds
-        self._batches: dict[int, tuple[str, str, int]] = {}
 
     def __call__(self, work: Work, _ctx: EngineContext) -> Outcome:
-        kind, prefix, first = self._batch(work.upgrade.batch_id)
-        name = f"{prefix}{number_of(work.upgrade.subscription_id) - first}"
+        kind, prefix, first = (work.upgrade.source_offer_id or "").split()
+        name = f"{prefix}{number_of(work.upgrade.subscription_id) - int(first)}"
         began, ended = self._before.get(name, (None, False))
         if began is None:
             began = self._write("S", name)
@@ -43,14 +38,6 @@ class Operation:
                 time.sleep(left)
             self._write("E", name)
         return Outcome(event="completed", finish=UpgradeStatus.COMPLETED, changes=_BOUGHT)
-
-    def _batch(self, batch_id: int) -> tuple[str, str, int]:
-        if batch_id not in self._batches:
-            with self._database.read() as db:
-                words = db.scalars(select(UpgradeBatch.requested_by).where(UpgradeBatch.id == batch_id)).one()
-            kind, prefix, first = words.split()
-            self._batches[batch_id] = kind, prefix, int(first)
-        return self._batches[batch_id]
 
     def _write(self, letter: str, name: str) -> int:
         now = time.monotonic_ns()

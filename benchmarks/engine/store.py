@@ -1,7 +1,7 @@
 """The store of a benchmark: a migrated database with subscriptions to upgrade, and upgrades put into it.
 
-An operation `j7` is the upgrade of subscription 7 of a batch whose `requested_by` says `sleep j 0`: kind,
-prefix, and what to take off the number of the subscription.
+An operation `j7` is the upgrade of subscription 7 whose `source_offer_id` says `sleep j 0`: kind, prefix, and
+what to take off the number of the subscription.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, text
 
 from benchmarks.engine.names import STANDARD, number_of
 from gateway.db import Database, utcnow
@@ -35,6 +35,7 @@ from gateway.models import (
     UpgradeEvent,
     UpgradeStatus,
 )
+from gateway.statements import Prepared, PreparedForMany, StatementWriter
 
 SUBSCRIPTIONS = 12_000
 PROVIDER, INSTANCE, TEMPLATE, BASIC = "provider", "instance", "template", "basic"
@@ -138,27 +139,23 @@ def counts(database: Database) -> dict[UpgradeStatus, int]:
         return {row[0]: row[1] for row in rows}
 
 
-def enqueue(database: Database, words: str, first: int, count: int) -> None:
+def enqueue(writer: StatementWriter, words: str, first: int, count: int) -> None:
     """One batch, as scheduling makes it: its row, one for each upgrade, and one for each first event."""
     now = utcnow()
-    with database.engine.execution_options(gateway_writes=True).begin() as connection:
-        batch = {
-            "account_id": PROVIDER,
-            "requested_by": words,
-            "target_plan_id": STANDARD,
-            "created_at": now,
-        }
-        batch_id = connection.scalar(insert(UpgradeBatch).returning(UpgradeBatch.id), batch)
-        last = connection.scalar(select(func.max(Upgrade.id))) or 0
-        rows = list(_upgrades(batch_id or 0, range(first, first + count), last + 1, now))
-        connection.execute(insert(Upgrade), rows)
+    with writer.transaction() as statements:
+        ((batch_id,),) = statements.rows(_ADD_BATCH, account_id=PROVIDER, plan_id=STANDARD, now=now)
+        ((last,),) = statements.rows(_LAST)
+        rows = list(_upgrades(batch_id, words, range(first, first + count), (last or 0) + 1, now))
+        statements.run_many(_ADD_UPGRADE, rows)
         events = [{"upgrade_id": row["id"], "at": now, "name": "scheduled", "attempt": 0} for row in rows]
-        connection.execute(insert(UpgradeEvent), events)
-        if not database.is_sqlite:
-            connection.execute(select(func.pg_notify(CHANNEL, "")))
+        statements.run_many(_ADD_EVENT, events)
+        if not statements.is_sqlite:
+            statements.rows(_NOTIFY)
 
 
-def _upgrades(batch_id: int, numbers: range, first_id: int, now: datetime) -> Iterator[dict[str, Any]]:
+def _upgrades(
+    batch_id: int, words: str, numbers: range, first_id: int, now: datetime
+) -> Iterator[dict[str, Any]]:
     for upgrade_id, number in enumerate(numbers, start=first_id):
         yield {
             "id": upgrade_id,
@@ -170,7 +167,27 @@ def _upgrades(batch_id: int, numbers: range, first_id: int, now: datetime) -> It
             "source_plan_id": BASIC,
             "target_plan_id": STANDARD,
             "status": UpgradeStatus.PENDING,
+            "attempts": 0,
             "due_at": now,
+            "request_id": uuid4(),
+            "correlation_id": uuid4(),
+            "source_offer_id": words,
             "scheduled_at": now,
             "changed_at": now,
         }
+
+
+_ADD_BATCH = Prepared(
+    insert(UpgradeBatch)
+    .values(
+        account_id=bindparam("account_id"),
+        requested_by="benchmark",
+        target_plan_id=bindparam("plan_id"),
+        created_at=bindparam("now", type_=UpgradeBatch.created_at.type),
+    )
+    .returning(UpgradeBatch.id)
+)
+_LAST = Prepared(select(func.max(Upgrade.id)))
+_ADD_UPGRADE = PreparedForMany(Upgrade.__table__, tuple(next(_upgrades(0, "", range(1), 0, utcnow()))))
+_ADD_EVENT = PreparedForMany(UpgradeEvent.__table__, ("upgrade_id", "at", "name", "attempt"))
+_NOTIFY = Prepared(select(func.pg_notify(CHANNEL, "")))

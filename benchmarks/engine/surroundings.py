@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL
 
 READY, PAUSED = "ready", "paused"
@@ -36,5 +35,7 @@ class Surroundings:
     def database_url(self) -> str:
         if self.dsn is None:
             return f"sqlite:///{(self.folder / 'gateway.db').as_posix()}"
+        from psycopg.conninfo import conninfo_to_dict  # SQLite needs none of it.
+
         parts = {key: str(value) for key, value in conninfo_to_dict(self.dsn).items()}
         return URL.create("postgresql+psycopg", query=parts).render_as_string(hide_password=False)

@@ -32,7 +32,7 @@ def run(told: Surroundings, stop: threading.Event) -> None:
     settings = GatewaySettings(app=AppSettings(max_allowed_nb_of_simultaneous_upgrades=told.slots))
     database = Database(told.database_url)
     clients = PartnerCenterClients(settings)
-    operation = Operation(database, told.log, told.sleep_seconds)
+    operation = Operation(told.log, told.sleep_seconds)
     node = os.environ.get("BENCH_NODE", "node")
     engine = Engine(database, settings, clients, node=node, steps=dict.fromkeys(UpgradeStep, operation))
     engine.start()
