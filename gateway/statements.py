@@ -265,13 +265,18 @@ class StatementWriter:
         self._statements: Statements | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Statements]:
-        """What commits at the end of the block, or not at all; with an error the connection goes too."""
+    def transaction(self, *, waits_for_disk: bool = True) -> Iterator[Statements]:
+        """What commits at the end of the block, or not at all; with an error the connection goes too.
+
+        :param waits_for_disk: otherwise a power failure, and nothing less, may undo what was committed; the
+            next transaction that waits has all earlier ones written too
+        """
         with self._database.line:
             statements = self._open()
             try:
                 with statements.together():
-                    statements.say("BEGIN IMMEDIATE" if statements.is_sqlite else "BEGIN")
+                    for word in (OF_SQLITE if statements.is_sqlite else OF_POSTGRESQL).begin[waits_for_disk]:
+                        statements.say(word)
                     yield statements
                     statements.say("COMMIT")
             except BaseException:
@@ -284,7 +289,7 @@ class StatementWriter:
             if not self._database.is_sqlite:  # We say ourselves when a transaction begins.
                 self._connection.execution_options(isolation_level="AUTOCOMMIT")
             self._statements = Statements(self._connection)
-            for setting in OF_SQLITE if self._database.is_sqlite else OF_POSTGRESQL:
+            for setting in (OF_SQLITE if self._database.is_sqlite else OF_POSTGRESQL).settings:
                 self._statements.say(setting)
         return self._statements
 
@@ -298,12 +303,26 @@ class StatementWriter:
         connection.close()
 
 
-OF_SQLITE = ("PRAGMA wal_autocheckpoint=16000",)
-"""Pages of the log after which a commit also moves them into the file; before, others do that."""
+class _Words(NamedTuple):
+    settings: tuple[str, ...]
+    begin: Mapping[bool, tuple[str, ...]]
+    """By whether the transaction waits for the disk."""
 
-OF_POSTGRESQL = (
-    "SET plan_cache_mode = force_generic_plan",
-    *(f"SET enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")),
+
+OF_SQLITE = _Words(
+    # Pages of the log after which a commit also moves them into the file; before, others do that.
+    ("PRAGMA wal_autocheckpoint=16000",),
+    {
+        True: ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
+        False: ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE"),
+    },
 )
-"""A statement is planned once, for whatever values. All of them find few rows by an index; a plan made while
-a table was small must not read all of it later on."""
+OF_POSTGRESQL = _Words(
+    # A statement is planned once, for whatever values. All of them find few rows by an index; a plan made
+    # while a table was small must not read all of it later on.
+    (
+        "SET plan_cache_mode = force_generic_plan",
+        *(f"SET enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")),
+    ),
+    {True: ("BEGIN",), False: ("BEGIN", "SET LOCAL synchronous_commit = off")},
+)

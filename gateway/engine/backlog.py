@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -121,6 +121,20 @@ class Backlog:
     def pass_over(self, batch: Batch, tenant_id: str) -> None:
         batch.passed_over.add(tenant_id)
         self._waiting.setdefault(tenant_id, set()).add(batch)
+
+    def give_back(self, candidates: Sequence[Candidate]) -> None:
+        """Take back what was chosen and not claimed; the first of them comes first again."""
+        for candidate in reversed(candidates):
+            batch = candidate.batch
+            if batch.batch_id not in self._known:  # It had no more, and is read anew.
+                anew = Batch(batch.batch_id, batch.vendor_id, batch.instance_id)
+                self._known[batch.batch_id] = anew
+                self._line_up(anew)
+            elif self._known[batch.batch_id] is batch:
+                batch.ahead.appendleft((candidate.upgrade_id, candidate.tenant_id))
+                if batch in self._parked:
+                    self._parked.discard(batch)
+                    self._line_up(batch)
 
     def _line_up(self, batch: Batch) -> None:
         """As the next one: who has just come has had nothing yet."""

@@ -72,6 +72,8 @@ class Engine:
         """
         self._database = database
         self._limit = settings.app.max_allowed_nb_of_simultaneous_upgrades
+        # While the end of an upgrade is being written, its successor has begun in another thread.
+        self._threads = 2 * self._limit
         self._node = node
         self._clock = clock = clock or database.clock
         owner = f"{node}:{uuid4().hex[:12]}"
@@ -189,7 +191,7 @@ class Engine:
         scheduler = BackgroundScheduler(
             executors={
                 "default": ThreadPoolExecutor(HOUSEKEEPING_THREADS),
-                "upgrades": ThreadPoolExecutor(self._limit),
+                "upgrades": ThreadPoolExecutor(self._threads),
             },
             job_defaults={"misfire_grace_time": None, "coalesce": True},
             timezone="UTC",
@@ -270,7 +272,7 @@ class Engine:
         """Have so many more threads take what stands in line, as far as there are slots."""
         while wanted > 0:
             with self._slots_lock:
-                if self._slots >= self._limit:
+                if self._slots >= self._threads:
                     return
                 self._slots += 1
             self._scheduler.add_job(self._serve, executor="upgrades")

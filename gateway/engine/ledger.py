@@ -3,7 +3,7 @@
 What several threads have to write goes into one transaction: while one of them commits, the others gather,
 and whoever comes first leads the next commit. An outcome is written whole or not at all, one whose lease is
 lost is refused alone, and nobody goes on before the commit that holds their words. What an outcome leaves
-free is claimed in the same transaction.
+free is claimed in the same transaction, and may begin before its end; see `successors`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, func, select
 
 from gateway.db import Database
 from gateway.engine.backlog import ANY_BATCH, IN_PROGRESS, PENDING
+from gateway.engine.successors import Successor
 from gateway.engine.taking import OFFER, Taking
 from gateway.models import Upgrade, UpgradeEvent
 from gateway.services.plan_change import PlanChange, change_plans, lock_subscriptions
@@ -51,6 +52,8 @@ class Entry:
     upgrade_id: int
     values: Mapping[str, Any]
     """Columns of the upgrade."""
+    intended_at: datetime | None = None
+    """When a request was last about to leave, as far as this thread knows."""
     event: Mapping[str, Any] | None = None
     change: PlanChange | None = None
     ends: End | None = None
@@ -62,6 +65,8 @@ class _Waiting:
 
     entry: Entry | None
     everything: bool = False
+    successor: Successor | None = None
+    """What has begun in the place of the upgrade that ends here."""
     gate: threading.Lock = field(default_factory=threading.Lock)
     is_done: bool = False
     is_lost: bool = False
@@ -89,7 +94,8 @@ class Ledger:
         """:param owner: `node:worker`, unique among all workers that ever were
         :param rooms: how many may be in progress of those application instances that may not use the whole
             limit, by their names in lower case
-        :param on_claimed: is given the rows that were claimed, once that is committed
+        :param on_claimed: is given the rows that were claimed, once that is committed; those of successors
+            before that
         :param on_left_over: a place is free that nobody has taken yet; in so many seconds it may be taken
         """
         self._database = database
@@ -111,7 +117,8 @@ class Ledger:
 
         :raises LeaseLostError: if another worker has taken the upgrade over; nothing is written then
         """
-        waiting = self._write(_Waiting(entry))
+        successor = self._successor() if entry.ends else None
+        waiting = self._write(_Waiting(entry, successor=successor))
         if waiting.must_go_alone:
             waiting = _Waiting(entry)
             writer = StatementWriter(self._database)
@@ -121,6 +128,9 @@ class Ledger:
                 writer.close()
         if waiting.is_lost:
             raise LeaseLostError(f"upgrade {entry.upgrade_id} is worked on by somebody else")
+
+    def _successor(self) -> Successor | None:
+        return None if self._stopping.is_set() else self._taking.successor()
 
     def claim(self, *, everything: bool = True) -> list[int]:
         """Take pending upgrades while fewer than the limit are in progress, whoever works on those.
@@ -140,17 +150,21 @@ class Ledger:
         with self._lock:
             self._gathering.append(waiting)
             leads, self._is_led = not self._is_led, True
-        if not leads:
-            waiting.gate.acquire()  # Until it is written, or until it is this thread's turn to lead.
-        if not waiting.is_done:
-            self._lead()
+        try:
+            if waiting.successor is not None:
+                self._on_claimed([self._taking.as_claimed(waiting.successor, self._clock())])
+        finally:
+            if not leads:
+                waiting.gate.acquire()  # Until it is written, or until it is this thread's turn to lead.
+            if not waiting.is_done:
+                self._lead()
         if waiting.error is not None:
             raise waiting.error
         return waiting
 
     def _lead(self) -> None:
         with self._lock:
-            group, self._gathering = self._gathering, []
+            group, self._gathering = _before_their_successors(self._gathering)
         try:
             self._commit(group)
         finally:
@@ -181,14 +195,18 @@ class Ledger:
         now = self._clock()
         claimed: list[Mapping[str, Any]] = []
         requests = [w for w in group if w.entry is None]
-        with writer.transaction() as statements:
+        begun = [w.successor.candidate for w in group if w.successor]
+        # What was claimed is noted once more before anything is sent, and that note waits for the disk.
+        with writer.transaction(waits_for_disk=len(requests) < len(group)) as statements:
             written = self._apply([w for w in group if w.entry], statements, now, is_alone)
             tenants = [entry.ends.tenant_id for entry in written if entry.ends]
+            if self._stopping.is_set():
+                self._taking.give_back(begun)
             # Alone, it is not this thread's turn to use the backlog; whoever looks around next claims.
-            if not is_alone and (tenants or requests) and not self._stopping.is_set():
+            elif not is_alone and (tenants or requests or begun):
                 if requests:
                     self._taking.discover(statements, everything=any(w.everything for w in requests))
-                claimed = self._taking.take(statements, tenants, now)
+                claimed = self._taking.take(statements, tenants, begun, now)
             events = [entry.event for entry in written if entry.event]
             events += [_event(row["id"], now, "started") for row in claimed]
             statements.run_many(_ADD_EVENT, events)
@@ -200,8 +218,9 @@ class Ledger:
         self.commits += 1
         for waiting in requests:
             waiting.claimed = [row["id"] for row in claimed]
-        if claimed:
-            self._on_claimed(claimed)
+        at_work = {candidate.upgrade_id for candidate in begun}
+        if new := [row for row in claimed if row["id"] not in at_work]:
+            self._on_claimed(new)
         if is_left_over:
             self._on_left_over(OFFER if is_offered else 0.0)
 
@@ -218,7 +237,8 @@ class Ledger:
         here = [(w.entry, w) for w in group if w.entry and not w.must_go_alone]
         mine = self._hold(statements, [entry.upgrade_id for entry, _ in here])
         for entry, waiting in here:
-            waiting.is_lost = entry.upgrade_id not in mine
+            # Whoever does not know of a request may be about to send another one.
+            waiting.is_lost = mine.get(entry.upgrade_id, _NOT_MINE) != entry.intended_at
         written = [entry for entry, waiting in here if not waiting.is_lost]
         change_plans(statements, [entry.change for entry in written if entry.change], now)
         by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -228,17 +248,28 @@ class Ledger:
             statements.run_many(_setting(columns), rows, owner=self._owner)
         return written
 
-    def _hold(self, statements: Statements, upgrade_ids: list[int]) -> frozenset[int]:
-        """Those of them whose lease is this worker's; nobody else takes them until the transaction ends."""
+    def _hold(self, statements: Statements, upgrade_ids: list[int]) -> dict[int, datetime | None]:
+        """Those of them whose lease is this worker's, and when a request of each was last about to leave.
+
+        Nobody else takes them until the transaction ends.
+        """
         if not upgrade_ids:
-            return frozenset()
-        return frozenset(key for (key,) in statements.rows(_HOLD, keys=upgrade_ids, owner=self._owner))
+            return {}
+        return dict(statements.rows(_HOLD, keys=upgrade_ids, owner=self._owner))
+
+
+def _before_their_successors(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+    """Those to be written now, and those after them: what has begun is claimed before it is written about."""
+    begun = {w.successor.candidate.upgrade_id for w in waiting if w.successor}
+    later = [w for w in waiting if w.entry and w.entry.upgrade_id in begun]
+    return [w for w in waiting if w not in later], later
 
 
 def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:
     return dict.fromkeys(_EVENT_COLUMNS) | {"upgrade_id": upgrade_id, "at": at, "name": name, "attempt": 0}
 
 
+_NOT_MINE = object()
 _EVENT_COLUMNS = ("upgrade_id", "at", "name", "detail", "attempt", "request_id", "correlation_id")
 _ADD_EVENT = PreparedForMany(UpgradeEvent.__table__, _EVENT_COLUMNS)
 _IS_PENDING = Prepared(select(Upgrade.id).where(PENDING, ANY_BATCH).limit(1))
@@ -246,7 +277,10 @@ _NOTIFY = Prepared(select(func.pg_notify(bindparam("channel"), bindparam("sender
 _MINE = IN_PROGRESS, Upgrade.lease_owner == bindparam("owner", type_=Upgrade.lease_owner.type)
 _HOLD = Prepared(
     # All lock in one order, so that two never wait for each other in a circle.
-    select(Upgrade.id).where(among(Upgrade.id, "keys"), *_MINE).order_by(Upgrade.id).with_for_update()
+    select(Upgrade.id, Upgrade.intended_at)
+    .where(among(Upgrade.id, "keys"), *_MINE)
+    .order_by(Upgrade.id)
+    .with_for_update()
 )
 
 

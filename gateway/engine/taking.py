@@ -10,7 +10,8 @@ from typing import Any, cast
 from sqlalchemy import Table, bindparam, column, func, literal_column, null, select, table, update
 
 from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog, Candidate
-from gateway.models import ApplicationInstance, Subscription, Upgrade
+from gateway.engine.successors import Successor, Successors
+from gateway.models import ApplicationInstance, Subscription, Upgrade, UpgradeStatus, UpgradeStep
 from gateway.statements import Prepared, Statements, among
 
 CLAIM_LOCK = 0x0365_0001
@@ -38,6 +39,7 @@ class Taking:
         self._limit = limit
         self._rooms = rooms
         self._backlog = Backlog()
+        self._successors = Successors()
         self._engines = 1
         """How many engines there are at this database; on SQLite only one, but for a moment."""
         self._offered_at: float | None = None
@@ -51,36 +53,92 @@ class Taking:
 
     def forget(self) -> None:
         """Forget what comes next, after a transaction of which nobody knows what became of it."""
+        self._successors.withdraw()
         self._backlog.clear()
 
     def discover(self, statements: Statements, *, everything: bool) -> None:
         if not statements.is_sqlite:
             self._engines = max(1, int(statements.rows(_PRESENT)[0][0]))
+        self._withdraw_successors()  # A batch that has just come has its turn before them.
         self._backlog.discover(statements, everything=everything)
 
+    def successor(self) -> Successor | None:
+        """What begins at once in the place of an upgrade that has ended; `take` is to be told of it.
+
+        Any thread may ask.
+        """
+        return None if self._rooms() else self._successors.take()
+
+    def as_claimed(self, successor: Successor, now: datetime) -> dict[str, Any]:
+        """Its row as it will be when it is claimed."""
+        return {
+            **successor.values,
+            "status": UpgradeStatus.IN_PROGRESS,
+            "step": UpgradeStep.CHECKING,
+            **dict.fromkeys(("started_at", "changed_at", "due_at"), now),
+            "waiting_for": None,
+            "lease_owner": self._owner,
+            "lease_expires_at": now + self._lease,
+        }
+
     def take(
-        self, statements: Statements, free_tenants: Iterable[str], now: datetime
+        self,
+        statements: Statements,
+        free_tenants: Iterable[str],
+        begun: Sequence[Candidate],
+        now: datetime,
     ) -> list[Mapping[str, Any]]:
         """Claim while fewer than the limit are in progress, at most one of each tenant; the rows.
 
         No other claim overlaps this transaction from here on.
 
         :param free_tenants: those of which an upgrade has just ended
+        :param begun: successors that are at work already; those without a place are not claimed
         """
         # SQLite's write lock is held already.
         lock = [] if statements.is_sqlite else [(_LOCK_CLAIMS, {"key": CLAIM_LOCK})]
         *_, [(in_progress,)] = statements.each([*lock, (_COUNT, {})])
         for tenant_id in free_tenants:
             self._backlog.tenant_is_free(tenant_id)
-        free = self._share(statements, self._limit - int(in_progress))
-        claimed: list[Mapping[str, Any]] = []
-        rooms = self._rooms_left(statements) if free > 0 else {}
-        while len(claimed) < free:
-            chosen = self._choose(statements, free - len(claimed), rooms)
+        places = max(0, self._limit - int(in_progress))
+        rooms = self._rooms_left(statements) if places > 0 else {}
+        claimed = self._claim(statements, begun[:places], rooms, now) if begun else []
+        free = self._share(statements, places - len(claimed))
+        if free > 0 or begun[places:]:
+            self._withdraw_successors()
+            self._backlog.give_back(begun[places:])
+        wanted = len(claimed) + free
+        while len(claimed) < wanted:
+            chosen = self._choose(statements, wanted - len(claimed), rooms)
             if not chosen:
                 break
             claimed += self._claim(statements, chosen, rooms, now)
+        is_full = in_progress + len(claimed) == self._limit
+        if is_full and not rooms and self._engines == 1:
+            self._prepare_successors(statements)
+        else:
+            self._withdraw_successors()
         return claimed
+
+    def give_back(self, begun: Sequence[Candidate]) -> None:
+        """Take back successors that are not to be claimed now."""
+        self._backlog.give_back(begun)
+
+    def _prepare_successors(self, statements: Statements) -> None:
+        """Choose what begins next. Each place is taken, and no other engine could have one free."""
+        chosen = self._choose(statements, self._limit - len(self._successors), {})
+        if not chosen:
+            return
+        found = statements.rows(_PENDING, keys=[candidate.upgrade_id for candidate in chosen])
+        rows = {row[0]: dict(zip(ROW, row, strict=True)) for row in found}
+        for candidate in chosen:
+            if candidate.upgrade_id in rows:
+                self._successors.add(Successor(candidate, rows[candidate.upgrade_id]))
+            else:
+                self._backlog.pass_over(candidate.batch, candidate.tenant_id)
+
+    def _withdraw_successors(self) -> None:
+        self._backlog.give_back(self._successors.withdraw())
 
     def _share(self, statements: Statements, free: int) -> int:
         """How many of the free places this worker takes now, so that all engines have their part."""
@@ -101,8 +159,11 @@ class Taking:
 
     def _choose(self, statements: Statements, wanted: int, rooms: dict[str, int]) -> list[Candidate]:
         chosen: dict[str, Candidate] = {}
+        if wanted <= 0:
+            return []
+        about_to_begin = self._successors.tenants()
         for candidate in self._backlog.candidates(statements, lambda key: rooms.get(key, 1) > 0):
-            if candidate.tenant_id in chosen:
+            if candidate.tenant_id in chosen or candidate.tenant_id in about_to_begin:
                 self._backlog.pass_over(candidate.batch, candidate.tenant_id)
                 continue
             chosen[candidate.tenant_id] = candidate
@@ -206,5 +267,8 @@ _CLAIM = Prepared(
         lease_expires_at=bindparam("expires", type_=Upgrade.due_at.type),
     )
     .returning(*_TABLE.columns, _INSTANCE_NAME)
+)
+_PENDING = Prepared(
+    select(*_TABLE.columns, _INSTANCE_NAME).where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
 )
 READ = Prepared(select(*_TABLE.columns, _INSTANCE_NAME).where(Upgrade.id == _KEY))

@@ -315,7 +315,7 @@ def plan_of(database, prepared):
     word = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     with database.engine.connect() as connection:
         cursor = connection.connection.cursor()
-        for setting in () if database.is_sqlite else OF_POSTGRESQL:
+        for setting in () if database.is_sqlite else OF_POSTGRESQL.settings:
             cursor.execute(setting)
         cursor.execute(f"{word} {compiled.sql}", compiled.parameters(values))
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
