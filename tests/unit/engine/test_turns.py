@@ -22,6 +22,7 @@ from tests.unit.services.helpers import PATIENCE
 HOT = {
     "count": taking._COUNT,
     "claim": taking._CLAIM,
+    "successors": taking._PENDING,
     "next": backlog._NEXT,
     "live": backlog._LIVE,
     "pending": ledger._IS_PENDING,
@@ -81,6 +82,11 @@ def in_progress(database):
     with database.read() as db:
         query = "SELECT id FROM upgrade WHERE status = 'in_progress' ORDER BY id"
         return list(db.scalars(text(query)))
+
+
+def is_pending(database, row):
+    with database.read() as db:
+        return db.get_one(Upgrade, row["id"]).status is UpgradeStatus.PENDING
 
 
 class TestTurns:
@@ -233,6 +239,23 @@ class TestNodes:
         now[0] += taking.OFFER / 2 + 0.001
 
         assert len(book.claim()) == 3
+
+    def test_nothing_begins_before_its_claim_where_another_could_take_it(
+        self, database, make, make_ledger, present
+    ):
+        ids = make("vendor", 12)
+        make_ledger(6, "second:two").claim()
+        book = make_ledger(6, "first:one")
+        claimed = book.claim()
+        seen = []
+        book._on_claimed = lambda rows: seen.append([row["id"] for row in rows if is_pending(database, row)])
+
+        for upgrade_id in claimed:
+            finish(database, book, upgrade_id)
+
+        assert seen
+        assert [begun for begun in seen if begun] == []
+        assert len(in_progress(database)) == 6 < len(ids)
 
     def test_who_is_alone_takes_all(self, postgresql_database, make_ledger, make):
         make("vendor", 12)
