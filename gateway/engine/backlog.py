@@ -130,7 +130,7 @@ class Backlog:
                 anew = Batch(batch.batch_id, batch.vendor_id, batch.instance_id)
                 self._known[batch.batch_id] = anew
                 self._line_up(anew)
-            elif self._known[batch.batch_id] is batch:
+            else:
                 batch.ahead.appendleft((candidate.upgrade_id, candidate.tenant_id))
                 if batch in self._parked:
                     self._parked.discard(batch)

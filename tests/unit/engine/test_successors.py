@@ -70,6 +70,20 @@ def in_progress(database):
         return list(db.scalars(select(Upgrade.id).where(running).order_by(Upgrade.id)))
 
 
+def of_customers(*names):
+    def build(factories):
+        batch, plan = factories.batch(), factories.service_plan()
+        customers = {name: factories.customer() for name in names}
+        return [
+            factories.upgrade(
+                factories.subscription(plan, account=customers[name]), batch.target_plan, batch
+            ).id
+            for name in names
+        ]
+
+    return build
+
+
 class TestASuccessor:
     def test_begins_before_the_end_is_written_and_is_claimed_with_it(self, database, make, make_worker):
         first, second, third = make(many(3))
@@ -143,16 +157,20 @@ class TestASuccessor:
         change(database, first, status=UpgradeStatus.FAILED)
         assert worker.ledger.claim() == [second]
 
-    def test_is_of_another_customer_than_the_other_successors(self, database, make, make_worker):
-        def build(factories):
-            batch, plan, twice = factories.batch(), factories.service_plan(), factories.customer()
-            customers = [*(factories.customer() for _ in range(3)), twice, twice, factories.customer()]
-            return [
-                factories.upgrade(factories.subscription(plan, account=each), batch.target_plan, batch).id
-                for each in customers
-            ]
+    def test_is_of_another_customer_than_what_is_in_progress(self, make, make_worker):
+        one, former, latter, last = make(of_customers("one", "twice", "twice", "last"))
+        worker = make_worker(2)
+        assert sorted(worker.ledger.claim()) == [one, former]
 
-        one, two, three, former, latter, last = make(build)
+        worker.end(one)
+
+        assert worker.ids[2:] == [last]
+        worker.end(former)
+        assert worker.ids[3:] == [latter]
+
+    def test_is_of_another_customer_than_the_other_successors(self, make, make_worker):
+        names = ("one", "two", "three", "twice", "twice", "last")
+        one, two, three, former, latter, last = make(of_customers(*names))
         worker = make_worker(2)
         worker.ledger.claim()
 
