@@ -171,10 +171,10 @@ class EngineContext:
             Entry(
                 upgrade_id,
                 changes,
-                row.values["intended_at"],
                 _event(values, outcome, now) if outcome.event else None,
                 _plan_change(values) if outcome.finish in UPGRADED else None,
                 End(values["subscription_id"], values["microsoft_tenant_id"]) if outcome.finish else None,
+                row.values["intended_at"],
             )
         )
         if not outcome.finish and not outcome.after:

@@ -52,11 +52,11 @@ class Entry:
     upgrade_id: int
     values: Mapping[str, Any]
     """Columns of the upgrade."""
-    intended_at: datetime | None = None
-    """When a request was last about to leave, as far as this thread knows."""
     event: Mapping[str, Any] | None = None
     change: PlanChange | None = None
     ends: End | None = None
+    intended_at: datetime | None = None
+    """When a request was last about to leave, as far as this thread knows."""
 
 
 @dataclass(eq=False)

@@ -49,6 +49,9 @@ ELSEWHERE = (
 MOST_AT_ONCE = 10
 """Upgrades that run at the same time, unless a test says otherwise."""
 
+TRIES_WITHOUT_A_WORKER = 20
+"""So often is a request repeated that the pool answers itself, after the pause that it asks for."""
+
 QUICK = {
     "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES": str(MOST_AT_ONCE),
     "UPGRADE_POLL_INTERVAL_SECONDS": "0.1",
@@ -198,11 +201,15 @@ class API:
         )
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
-        """Asked again on a new connection when a worker that was killed took the old one with it."""
-        try:
-            answer = self._client.get(path, params=query)
-        except httpx2.NetworkError:
-            answer = self._client.get(path, params=query)
+        """Asked again when a worker that was killed took the connection with it, or is not replaced yet."""
+        for _ in range(TRIES_WITHOUT_A_WORKER):
+            try:
+                answer = self._client.get(path, params=query)
+            except httpx2.NetworkError:
+                answer = self._client.get(path, params=query)
+            if answer.status_code != 503:
+                break
+            time.sleep(float(answer.headers["Retry-After"]))
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
