@@ -213,7 +213,8 @@ class TestAdopt:
 
         assert new.adopt() == ids[:2]
 
-        assert read(database, ids[0]).lease_owner == "node:new"
+        adopted = read(database, ids[0])
+        assert (adopted.lease_owner, adopted.lease_expires_at) == ("node:new", later + LEASE)
         assert read(database, ids[2]).lease_owner == "node:old"
 
     def test_it_leaves_leases_alone_that_are_kept(self, database, claims, make):

@@ -303,6 +303,7 @@ class TestTrouble:
             world.clock.sleep(advance(first, ctx) or 0)
             assert world.claim(ctx) == []
         assert world.read(second).status is UpgradeStatus.PENDING
+        assert (world.events(first)[-1], world.read(first).attempts) == ("sign_in_failed", 0)
 
         world.control.clear_faults()
 
