@@ -225,6 +225,12 @@ class TestAHistoryThatLags:
 
         assert_one_request(world, world.run(world.context(), world.schedule(name, target)))
 
+    def test_the_new_offer_tells_as_much_as_the_history(self, world):
+        world.control.fault("history_lags", seconds=86400, times=1)
+        world.control.fault("drop_after", match=POST, times=1)
+
+        assert_one_request(world, world.run(world.context(), world.schedule("one", STANDARD)))
+
     @BOTH
     def test_a_clock_that_jumps_does_not_shorten_the_wait(self, world, name, target):
         world.control.fault("history_lags", seconds=86400 + 300, times=1)
@@ -316,6 +322,19 @@ class TestWhatIsAtMicrosoftAlready:
         upgrade_id = world.schedule("one", STANDARD)
 
         upgrade = world.run(world.context(), upgrade_id)
+
+        assert_unknown(world, upgrade)
+        assert "found" not in world.events(upgrade_id)
+
+    def test_a_later_change_to_another_offer_is_not_taken_for_this_one(self, world):
+        world.control.fault("drop_before", match=POST, times=1)
+        upgrade_id = world.schedule("one", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        advance(upgrade_id, ctx)
+        by_hand(world, PREMIUM, 4)
+
+        upgrade = world.run(ctx, upgrade_id)
 
         assert_unknown(world, upgrade)
         assert "found" not in world.events(upgrade_id)
