@@ -10,13 +10,13 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, bindparam, exists, func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from gateway.models import ServicePlan, ServiceTemplate, Upgrade, UpgradeBatch
-from gateway.statements import Prepared, Statements
+from gateway.statements import Command, Prepared, Statements
 
 LOOK_AHEAD = 2000
 """Upgrades remembered of all batches together; of each at least `LEAST`, at most `MOST`."""
@@ -71,12 +71,15 @@ class Backlog:
     def clear(self) -> None:
         self.__init__()  # type: ignore[misc]
 
-    def discover(self, statements: Statements, *, everything: bool) -> None:
-        """Find batches that came since; with `everything` also what was missed or given back."""
+    def ask_for_batches(self, *, everything: bool) -> Command:
+        """For those that came since; with `everything` also for what was missed or given back."""
+        return _LIVE, {"after": 0 if everything else max(0, self._newest - LATE)}
+
+    def discover(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Take in the answer."""
         for tenant_id in list(self._waiting):
             self.tenant_is_free(tenant_id)  # Another process may have finished with it.
-        after = 0 if everything else max(0, self._newest - LATE)
-        for batch in itertools.starmap(Batch, statements.rows(_LIVE, after=after)):
+        for batch in itertools.starmap(Batch, rows):
             self._newest = max(self._newest, batch.batch_id)
             if batch.batch_id not in self._known:
                 self._known[batch.batch_id] = batch

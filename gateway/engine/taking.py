@@ -12,7 +12,7 @@ from sqlalchemy import Table, bindparam, column, func, literal_column, null, sel
 from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog, Candidate
 from gateway.engine.successors import Successor, Successors
 from gateway.models import ApplicationInstance, Subscription, Upgrade, UpgradeStatus, UpgradeStep
-from gateway.statements import Prepared, Statements, among
+from gateway.statements import Command, Prepared, Statements, among
 
 CLAIM_LOCK = 0x0365_0001
 """Advisory lock of PostgreSQL: one claim at a time, over all nodes, so that the limit can be counted."""
@@ -57,10 +57,12 @@ class Taking:
         self._backlog.clear()
 
     def discover(self, statements: Statements, *, everything: bool) -> None:
-        if not statements.is_sqlite:
-            self._engines = max(1, int(statements.rows(_PRESENT)[0][0]))
+        present: list[Command] = [] if statements.is_sqlite else [(_PRESENT, {})]
+        live, *engines = statements.each([self._backlog.ask_for_batches(everything=everything), *present])
+        if engines:
+            self._engines = max(1, int(engines[0][0][0]))
         self._withdraw_successors()  # A batch that has just come has its turn before them.
-        self._backlog.discover(statements, everything=everything)
+        self._backlog.discover(live)
 
     def successor(self) -> Successor | None:
         """What begins at once in the place of an upgrade that has ended; `take` is to be told of it.
