@@ -14,7 +14,8 @@ from gateway.models import UpgradeStatus
 
 
 class Operation:
-    """The one step of each upgrade. That it begins was committed with its claim.
+    """The one step of each upgrade. It begins as the first one of production does: with its claim, or with
+    the end of the upgrade in whose place it comes, while its claim is being committed.
 
     The log is the world outside, as Microsoft is: what stands there has happened. An operation that was
     begun by a process that died is therefore looked for before it is started: with a first line it has

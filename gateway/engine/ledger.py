@@ -36,6 +36,10 @@ class LeaseLostError(Exception):
     """Another worker has taken the upgrade over, so this one must not touch it any more."""
 
 
+class NotClaimedError(LeaseLostError):
+    """It began before it was claimed, and then was not: it was canceled, had no place, or the engine stops."""
+
+
 class End(NamedTuple):
     """Whose upgrade has ended."""
 
@@ -109,6 +113,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._gathering: list[_Waiting] = []
         self._is_led = False
+        self._not_claimed: set[int] = set()
+        """Successors that began in vain, and do not know it yet."""
         self.commits = 0
         """Transactions so far."""
 
@@ -116,6 +122,7 @@ class Ledger:
         """Write it, and claim what that makes room for.
 
         :raises LeaseLostError: if another worker has taken the upgrade over; nothing is written then
+        :raises NotClaimedError: if it was begun as a successor, in vain; nothing is written then either
         """
         successor = self._successor() if entry.ends else None
         waiting = self._write(_Waiting(entry, successor=successor))
@@ -127,6 +134,9 @@ class Ledger:
             finally:
                 writer.close()
         if waiting.is_lost:
+            if entry.upgrade_id in self._not_claimed:
+                self._not_claimed.discard(entry.upgrade_id)
+                raise NotClaimedError(f"upgrade {entry.upgrade_id} could not be claimed")
             raise LeaseLostError(f"upgrade {entry.upgrade_id} is worked on by somebody else")
 
     def _successor(self) -> Successor | None:
@@ -219,6 +229,8 @@ class Ledger:
         for waiting in requests:
             waiting.claimed = [row["id"] for row in claimed]
         at_work = {candidate.upgrade_id for candidate in begun}
+        self._not_claimed |= at_work
+        self._not_claimed -= {row["id"] for row in claimed}
         if new := [row for row in claimed if row["id"] not in at_work]:
             self._on_claimed(new)
         if is_left_over:

@@ -10,7 +10,7 @@ from gateway.db import DATABASE_AWAY
 from gateway.engine.checking import check_upgrade
 from gateway.engine.context import EngineContext, Work
 from gateway.engine.following import verify, wait
-from gateway.engine.ledger import LeaseLostError
+from gateway.engine.ledger import LeaseLostError, NotClaimedError
 from gateway.engine.noting import note_licenses
 from gateway.engine.outcome import Outcome, again, refused
 from gateway.engine.pace import jittered, retry_pause, spread
@@ -46,6 +46,9 @@ def advance(upgrade_id: int, ctx: EngineContext) -> float | None:
     """
     try:
         return _advance(upgrade_id, ctx)
+    except NotClaimedError as exc:
+        log.info("Left off: %s", exc)
+        return None
     except LeaseLostError as exc:
         log.warning("Lease lost: %s", exc)
         return None

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.engine.ledger import Entry, LeaseLostError, Ledger
+from gateway.engine.ledger import Entry, LeaseLostError, Ledger, NotClaimedError
 from gateway.engine.steps import advance
 from gateway.models import Upgrade, UpgradeEvent, UpgradeStatus
 from gateway.statements import Statements
@@ -123,7 +123,7 @@ class TestASuccessor:
 
         assert worker.ids == [first, second, third]
         assert in_progress(database) == [third]
-        with pytest.raises(LeaseLostError):
+        with pytest.raises(NotClaimedError):
             worker.ledger.record(waits(second))
         assert read(database, second).status is UpgradeStatus.CANCELED
 
@@ -152,7 +152,7 @@ class TestASuccessor:
 
         assert worker.ids == [first, second]
         assert in_progress(database) == [first]
-        with pytest.raises(LeaseLostError):
+        with pytest.raises(NotClaimedError):
             worker.ledger.record(waits(second))
         change(database, first, status=UpgradeStatus.FAILED)
         assert worker.ledger.claim() == [second]
