@@ -37,7 +37,7 @@ class LeaseLostError(Exception):
 
 
 class NotClaimedError(LeaseLostError):
-    """It began before it was claimed, and then was not: it was canceled, had no place, or the engine stops."""
+    """It began before it was claimed, in vain: it was canceled, had no place, or the engine stops."""
 
 
 class End(NamedTuple):
