@@ -142,8 +142,11 @@ class TestWhatIsCheckedAgainAtTheStart:
         )
         assert len(world.control.calls()) == 1
 
-    def test_an_offer_without_a_path_fails(self, world):
-        upgrade_id = world.schedule("one", STANDARD)
+    @pytest.mark.parametrize(
+        ("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)], ids=["new", "legacy"]
+    )
+    def test_an_offer_without_a_path_fails(self, world, name, target):
+        upgrade_id = world.schedule(name, target)
         world.control.fault("ineligible", omit=True)
 
         upgrade = world.run(world.context(), upgrade_id)

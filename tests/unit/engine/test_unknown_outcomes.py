@@ -20,6 +20,22 @@ BOTH = pytest.mark.parametrize(
     ("name", "target"), [("one", STANDARD), ("old", LEGACY_STANDARD)], ids=["new", "legacy"]
 )
 
+OF_THE_REQUEST = [
+    "request_id",
+    "correlation_id",
+    "intended_at",
+    "seen_before",
+    "source_microsoft_subscription_id",
+    "source_offer_id",
+    "source_sku_id",
+    "license_check",
+    "other_seats",
+    "target_offer_id",
+    "transition_type",
+    "quantity",
+]
+"""By which people, and later looks, find it at Microsoft."""
+
 LOST_ANSWERS = {
     "cut": {"action": "drop_after"},
     "HTML": {"action": "garbage", "garbage": "html"},
@@ -251,15 +267,31 @@ class TestAHistoryThatLags:
         world.control.fault("history_lags", seconds=2000, times=1)
         world.control.fault("offer_lags", seconds=2000, times=1)
         world.control.fault("drop_after", match=POST, times=1)
-        assert_unknown(world, world.run(world.context(), world.schedule(name, target)))
+        first = world.run(world.context(), world.schedule(name, target))
+        assert_unknown(world, first)
         world.clock.sleep(3600)
 
         second_id = world.schedule(name, target)
         second = world.run(world.context(), second_id)
 
         assert_one_request(world, second)
+        assert [getattr(second, each) for each in OF_THE_REQUEST] == [
+            getattr(first, each) for each in OF_THE_REQUEST
+        ]
         assert "found" in world.events(second_id)
         assert second.subscription.service_plan_id == target
+
+    def test_it_is_not_taken_for_an_upgrade_to_another_plan(self, world):
+        world.control.fault("history_lags", seconds=2000, times=1)
+        world.control.fault("offer_lags", seconds=2000, times=1)
+        world.control.fault("drop_after", match=POST, times=1)
+        assert_unknown(world, world.run(world.context(), world.schedule("one", STANDARD)))
+        world.clock.sleep(3600)
+
+        second = world.run(world.context(), world.schedule("one", PREMIUM))
+
+        assert (second.status, second.reason_code) == (UpgradeStatus.FAILED, "offer_differs_at_microsoft")
+        assert len(world.control.calls()) == 1
 
     def test_one_that_failed_at_microsoft_is_sent_anew_when_it_is_scheduled_again(self, world):
         world.control.fault("transition_fails", code=0, times=1)
