@@ -122,22 +122,23 @@ class Backlog:
                 left -= self._read_ahead(batch, statements)
 
     def pass_over(self, batch: Batch, tenant_id: str) -> None:
+        batch = self._known.get(batch.batch_id, batch)
         batch.passed_over.add(tenant_id)
         self._waiting.setdefault(tenant_id, set()).add(batch)
 
     def give_back(self, candidates: Sequence[Candidate]) -> None:
         """Take back what was chosen and not claimed; the first of them comes first again."""
         for candidate in reversed(candidates):
-            batch = candidate.batch
-            if batch.batch_id not in self._known:  # It had no more, and is read anew.
-                anew = Batch(batch.batch_id, batch.vendor_id, batch.instance_id)
-                self._known[batch.batch_id] = anew
-                self._line_up(anew)
-            else:
-                batch.ahead.appendleft((candidate.upgrade_id, candidate.tenant_id))
-                if batch in self._parked:
-                    self._parked.discard(batch)
-                    self._line_up(batch)
+            of = candidate.batch
+            batch = self._known.get(of.batch_id)
+            if batch is None:  # It had no more, and is read anew.
+                batch = self._known[of.batch_id] = Batch(of.batch_id, of.vendor_id, of.instance_id)
+                self._line_up(batch)
+                continue
+            batch.ahead.appendleft((candidate.upgrade_id, candidate.tenant_id))
+            if batch in self._parked:
+                self._parked.discard(batch)
+                self._line_up(batch)
 
     def _line_up(self, batch: Batch) -> None:
         """As the next one: who has just come has had nothing yet."""

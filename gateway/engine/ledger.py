@@ -164,10 +164,12 @@ class Ledger:
             if waiting.successor is not None:
                 self._on_claimed([self._taking.as_claimed(waiting.successor, self._clock())])
         finally:
-            if not leads:
-                waiting.gate.acquire()  # Until it is written, or until it is this thread's turn to lead.
-            if not waiting.is_done:
-                self._lead()
+            while not waiting.is_done:
+                if not leads:
+                    waiting.gate.acquire()  # Until it is written, or until it is this thread's turn to lead.
+                if not waiting.is_done:
+                    self._lead()  # Others first, it may be.
+                leads = False
         if waiting.error is not None:
             raise waiting.error
         return waiting

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gateway.engine.backlog import Candidate
@@ -22,10 +22,14 @@ class Successor(NamedTuple):
 
 
 class Successors:
-    """Threads share it: one adds and withdraws, all others take."""
+    """Those that stand in line, and those that have begun and are to be claimed.
+
+    Threads share it: all take, and one at a time does everything else.
+    """
 
     def __init__(self) -> None:
         self._line: deque[Successor] = deque()
+        self._begun: dict[int, Candidate] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -36,17 +40,33 @@ class Successors:
             self._line.append(successor)
 
     def take(self) -> Successor | None:
-        """The first of them, which is then surely not given to anybody else."""
+        """The first in line, which counts as begun from here on."""
         with self._lock:
-            return self._line.popleft() if self._line else None
+            if not self._line:
+                return None
+            successor = self._line.popleft()
+            self._begun[successor.candidate.upgrade_id] = successor.candidate
+            return successor
 
     def withdraw(self) -> list[Candidate]:
-        """All of them, which then do not begin this way."""
+        """All that stand in line, which then do not begin this way."""
         with self._lock:
             withdrawn = [successor.candidate for successor in self._line]
             self._line.clear()
             return withdrawn
 
-    def tenants(self) -> set[str]:
+    def settle(self, begun: Iterable[Candidate]) -> None:
+        """These are claimed now, or never: nothing hangs on their having begun any more."""
         with self._lock:
-            return {successor.candidate.tenant_id for successor in self._line}
+            for candidate in begun:
+                self._begun.pop(candidate.upgrade_id, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._line.clear()
+            self._begun.clear()
+
+    def candidates(self) -> list[Candidate]:
+        """All of them."""
+        with self._lock:
+            return [*(successor.candidate for successor in self._line), *self._begun.values()]

@@ -53,7 +53,7 @@ class Taking:
 
     def forget(self) -> None:
         """Forget what comes next, after a transaction of which nobody knows what became of it."""
-        self._successors.withdraw()
+        self._successors.clear()
         self._backlog.clear()
 
     def discover(self, statements: Statements, *, everything: bool) -> None:
@@ -104,6 +104,7 @@ class Taking:
             self._backlog.tenant_is_free(tenant_id)
         places = max(0, self._limit - int(in_progress))
         rooms = self._rooms_left(statements) if places > 0 else {}
+        self._successors.settle(begun)
         claimed = self._claim(statements, begun[:places], rooms, now) if begun else []
         free = self._share(statements, places - len(claimed))
         if free > 0 or begun[places:]:
@@ -124,6 +125,7 @@ class Taking:
 
     def give_back(self, begun: Sequence[Candidate]) -> None:
         """Take back successors that are not to be claimed now."""
+        self._successors.settle(begun)
         self._backlog.give_back(begun)
 
     def _prepare_successors(self, statements: Statements) -> None:
@@ -163,8 +165,12 @@ class Taking:
         chosen: dict[str, Candidate] = {}
         if wanted <= 0:
             return []
-        about_to_begin = self._successors.tenants()
+        successors = self._successors.candidates()
+        chosen_before = {each.upgrade_id for each in successors}
+        about_to_begin = {each.tenant_id for each in successors}
         for candidate in self._backlog.candidates(statements, lambda key: rooms.get(key, 1) > 0):
+            if candidate.upgrade_id in chosen_before:
+                continue
             if candidate.tenant_id in chosen or candidate.tenant_id in about_to_begin:
                 self._backlog.pass_over(candidate.batch, candidate.tenant_id)
                 continue

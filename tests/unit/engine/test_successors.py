@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -198,7 +199,7 @@ class TestASuccessor:
 
     def test_waits_while_microsoft_is_to_be_left_alone(self, database, make, make_worker):
         first, second = make(many(2))
-        rooms = {}
+        rooms: dict[str, int] = {}
         worker = make_worker(1, rooms=lambda: rooms)
         worker.ledger.claim()
         rooms[name_of_the_instance(database)] = 0
@@ -248,6 +249,51 @@ class TestASuccessor:
 
         assert read(database, second).waiting_for == "Microsoft"
 
+    def test_is_begun_once_though_its_batch_is_read_again(self, database, make, make_worker):
+        first, second, third = make(many(3))
+        worker = make_worker(2)
+        assert sorted(worker.ledger.claim()) == [first, second]
+        worker.on_begun = lambda rows: worker.ledger._taking.forget() if rows[0]["id"] == third else None
+
+        worker.end(first)
+        worker.ledger.claim()
+        worker.end(second)
+
+        assert worker.ids == [first, second, third]
+        assert in_progress(database) == [third]
+
+    def test_that_has_no_place_can_wait_before_what_it_is_claimed_with(self, database, make, make_worker):
+        """The thread whose turn it is to write for the others then writes twice."""
+        busy, lost, ended, again = make(many(4))
+        worker = make_worker(3)
+        assert sorted(worker.ledger.claim()) == [busy, lost, ended]
+        change(database, lost, lease_owner="other:two")
+        words: list[Any] = []
+        answers: list[Any] = []
+        transact = worker.ledger._transact
+
+        def slowly(group, *args, **kwargs):
+            if group[0].entry.upgrade_id == lost:
+                # Its successor has begun in vain, and has something to say already.
+                words.append(threads.submit(worker.ledger.record, waits(again)))
+                wait_until(lambda: len(worker.ledger._gathering) == 1, within=PATIENCE, what="its words")
+                transact(group, *args, **kwargs)
+                worker.on_begun = lambda rows: None
+                answers.append(threads.submit(worker.end, ended))
+                wait_until(lambda: len(worker.ledger._gathering) == 2, within=PATIENCE, what="the other end")
+                return
+            transact(group, *args, **kwargs)
+
+        worker.ledger.__dict__["_transact"] = slowly
+        with ThreadPoolExecutor(4) as threads:
+            one = threads.submit(worker.end, lost)
+
+            assert isinstance(one.exception(PATIENCE), LeaseLostError)
+            assert [future.exception(PATIENCE) for future in (*words, *answers)] == [None] * 2
+
+        assert in_progress(database) == [busy, lost, again]
+        assert read(database, again).waiting_for == "Microsoft"
+
     def test_that_was_canceled_meanwhile_never_reaches_microsoft(self, world):
         first, second = world.schedule("one", STANDARD), world.schedule("two", STANDARD)
         ctx = world.context(max_allowed_nb_of_simultaneous_upgrades=1)
@@ -269,9 +315,12 @@ class TestWhatIsOnTheDiskBeforeAnythingIsSent:
         """What was said of waiting for the disk."""
         said = []
         say = Statements.say
-        monkeypatch.setattr(
-            Statements, "say", lambda statements, sql: said.append(sql) or say(statements, sql)
-        )
+
+        def say_and_tell(statements, sql):
+            said.append(sql)
+            say(statements, sql)
+
+        monkeypatch.setattr(Statements, "say", say_and_tell)
         return said
 
     def test_a_claim_alone_need_not_be(self, make, make_worker, words):
