@@ -103,10 +103,10 @@ class Taking:
         for tenant_id in free_tenants:
             self._backlog.tenant_is_free(tenant_id)
         places = max(0, self._limit - int(in_progress))
-        rooms = self._rooms_left(statements) if places > 0 else {}
         self._successors.settle(begun)
-        claimed = self._claim(statements, begun[:places], rooms, now) if begun else []
+        claimed = self._claim(statements, begun[:places], {}, now) if begun else []
         free = self._share(statements, places - len(claimed))
+        rooms = self._rooms_left(statements) if free > 0 else {}
         if free > 0 or begun[places:]:
             self._withdraw_successors()
             self._backlog.give_back(begun[places:])

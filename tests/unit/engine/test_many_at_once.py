@@ -24,7 +24,7 @@ class Hurry:
 
     def __init__(self):
         self.most = 0
-        self.begun = Counter()
+        self.begun: Counter[int] = Counter()
         self._now = 0
         self._lock = threading.Lock()
 
