@@ -191,6 +191,49 @@ class TestOneThatWasSurelyNotCarriedOut:
         assert "busy" in world.read(upgrade_id).waiting_for
         assert len(world.control.calls()) == 1
 
+    def test_a_pause_that_the_answer_asks_for_is_made_by_all_of_the_account(self, world, name, target):
+        world.control.fault("throttle", retry_after=57, match=POST, times=1)
+        upgrade_id = world.schedule(name, target)
+        ctx = world.context()
+        world.claim(ctx)
+
+        assert 57 <= (advance(upgrade_id, ctx) or 0) < 65
+
+        assert ctx.pauses.blocked_instances(world.clock.now)["office 365"].reason
+        assert world.read(upgrade_id).attempts == 0
+
+    def test_a_busy_customer_is_left_alone_as_long_as_the_answer_asks(self, world, name, target):
+        world.control.fault("status", status=409, retry_after=77, match=POST, times=1)
+        upgrade_id = world.schedule(name, target)
+        ctx = world.context()
+        world.claim(ctx)
+
+        assert 60 < (advance(upgrade_id, ctx) or 0) < 90
+
+    def test_what_never_arrived_is_a_failed_try_that_names_the_request(self, world, name, target):
+        upgrade_id = world.schedule(name, target)
+        request_id = str(world.read(upgrade_id).request_id)
+        ctx = world.context()
+        world.claim(ctx)
+        world.transport.breaks = ("before", httpx2.ConnectError)
+
+        advance(upgrade_id, ctx)
+
+        upgrade = world.read(upgrade_id)
+        assert upgrade.attempts == 1
+        assert (upgrade.events[-1].name, upgrade.events[-1].request_id) == ("retry", request_id)
+
+    def test_a_sign_in_that_is_refused_for_the_request_itself_is_told_to_all(self, world, name, target):
+        world.control.fault("status", status=401, match=POST)
+        upgrade_id = world.schedule(name, target)
+        ctx = world.context()
+        world.claim(ctx)
+
+        advance(upgrade_id, ctx)
+
+        assert ctx.pauses.is_down("Office 365")
+        assert world.read(upgrade_id).attempts == 0
+
     def test_what_never_arrived_keeps_its_request_id(self, world, name, target):
         upgrade_id = world.schedule(name, target)
         before = world.read(upgrade_id).request_id
