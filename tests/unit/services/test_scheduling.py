@@ -361,37 +361,43 @@ def test_of_upgrades_that_come_in_one_statement_the_newest_is_the_one_of_the_sub
         assert subscription.upgrade_status == "canceled"
 
 
-@pytest.mark.parametrize("act", ["schedule", "cancel"])
-def test_what_hangs_on_each_row_is_planned_once_and_by_indexes(db, scheduler, plans, caller, act):
-    """PostgreSQL would take several times as long for a large batch."""
-    if db.get_bind().dialect.name != "postgresql":
-        pytest.skip("SQLite makes it part of the statement")
-    scheduled = scheduler.schedule([plans.subscription()], plans.target.id, only_eligible=False, now=NOW)
-    seen = {}
+class TestPlansOfPostgreSQL:
+    """SQLite makes it part of the statement."""
 
-    def look(connection, _cursor, statement, *_rest):
-        if statement.startswith(("INSERT INTO upgrade ", "INSERT INTO upgrade_event ", "UPDATE upgrade ")):
-            seen[statement.partition(" (")[0]] = planning(connection.connection.dbapi_connection)
+    @pytest.fixture
+    def database(self, postgresql_database):
+        return postgresql_database
 
-    event.listen(db.connection(), "before_cursor_execute", look)
-    if act == "schedule":
-        scheduler.schedule([plans.subscription()], plans.target.id, only_eligible=False, now=NOW)
-    else:
-        UpgradeCancellation(db, caller).cancel(batch_id=scheduled.batch.id, now=NOW)
+    @pytest.mark.parametrize("act", ["schedule", "cancel"])
+    def test_what_hangs_on_each_row_is_planned_once_and_by_indexes(self, db, scheduler, plans, caller, act):
+        """PostgreSQL would take several times as long for a large batch."""
+        scheduled = scheduler.schedule([plans.subscription()], plans.target.id, only_eligible=False, now=NOW)
+        seen = {}
 
-    assert len(seen) == 2
-    assert set(seen.values()) == {("force_generic_plan", "off")}
-    assert planning(db.connection().connection.dbapi_connection) == ("force_custom_plan", "on")
+        def look(connection, _cursor, statement, *_rest):
+            if statement.startswith(
+                ("INSERT INTO upgrade ", "INSERT INTO upgrade_event ", "UPDATE upgrade ")
+            ):
+                seen[statement.partition(" (")[0]] = planning(connection.connection.dbapi_connection)
 
+        event.listen(db.connection(), "before_cursor_execute", look)
+        if act == "schedule":
+            scheduler.schedule([plans.subscription()], plans.target.id, only_eligible=False, now=NOW)
+        else:
+            UpgradeCancellation(db, caller).cancel(batch_id=scheduled.batch.id, now=NOW)
 
-def test_newest_upgrades_are_given_to_subscriptions_by_an_index(postgresql_database):
-    """The plan is kept, whatever the size of the batch for which it was made."""
-    with postgresql_database.read() as db:
-        settings = db.scalar(
-            text("SELECT proconfig FROM pg_proc WHERE proname = 'upgrades_give_their_status'")
-        )
+        assert len(seen) == 2
+        assert set(seen.values()) == {("force_generic_plan", "off")}
+        assert planning(db.connection().connection.dbapi_connection) == ("force_custom_plan", "on")
 
-    assert set(settings) == {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"}
+    def test_newest_upgrades_are_given_to_subscriptions_by_an_index(self, database):
+        """The plan is kept, whatever the size of the batch for which it was made."""
+        with database.read() as db:
+            settings = db.scalar(
+                text("SELECT proconfig FROM pg_proc WHERE proname = 'upgrades_give_their_status'")
+            )
+
+        assert set(settings) == {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"}
 
 
 def planning(driver):
