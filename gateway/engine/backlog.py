@@ -122,7 +122,11 @@ class Backlog:
                 left -= self._read_ahead(batch, statements)
 
     def pass_over(self, batch: Batch, tenant_id: str) -> None:
-        batch = self._known.get(batch.batch_id, batch)
+        """Look at the batch again when the customer is free."""
+        if batch.batch_id not in self._known:  # It had no more, but for this one.
+            self._known[batch.batch_id] = batch
+            self._parked.add(batch)
+        batch = self._known[batch.batch_id]
         batch.passed_over.add(tenant_id)
         self._waiting.setdefault(tenant_id, set()).add(batch)
 

@@ -165,12 +165,8 @@ class Taking:
         chosen: dict[str, Candidate] = {}
         if wanted <= 0:
             return []
-        successors = self._successors.candidates()
-        chosen_before = {each.upgrade_id for each in successors}
-        about_to_begin = {each.tenant_id for each in successors}
+        about_to_begin = {each.tenant_id for each in self._successors.candidates()}
         for candidate in self._backlog.candidates(statements, lambda key: rooms.get(key, 1) > 0):
-            if candidate.upgrade_id in chosen_before:
-                continue
             if candidate.tenant_id in chosen or candidate.tenant_id in about_to_begin:
                 self._backlog.pass_over(candidate.batch, candidate.tenant_id)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import closing
 
 import pytest
 from sqlalchemy import event, insert, text
@@ -13,7 +14,7 @@ from gateway.engine.claims import Claims
 from gateway.engine.ledger import End, Entry, Ledger
 from gateway.engine.listening import Listening
 from gateway.models import Account, Upgrade, UpgradeStatus
-from gateway.statements import OF_POSTGRESQL
+from gateway.statements import OF_POSTGRESQL, StatementWriter
 from tests.factories import NOW, Factories
 from tests.functional.site import wait_until
 from tests.unit.engine.test_claims import LEASE
@@ -156,6 +157,34 @@ class TestTurns:
 
         assert in_progress(database) == sorted([ids[2], *others])
 
+    def test_one_that_could_not_begin_is_looked_at_though_its_batch_had_no_more(
+        self, database, make, make_ledger
+    ):
+        (first, waits), (ahead,) = make("vendor", 2), make("another", 1)
+        make_one_customer(database, ahead, waits)
+        book = make_ledger(2)
+        assert sorted(book.claim()) == [first, ahead]
+
+        finish(database, book, ahead)
+
+        assert in_progress(database) == [first, waits]
+
+    def test_one_that_could_not_begin_is_looked_at_though_its_batch_is_read_anew(
+        self, database, make, make_ledger
+    ):
+        ids = make("vendor", 2)
+        queue = backlog.Backlog()
+        with closing(StatementWriter(database)) as writer, writer.transaction() as statements:
+            queue.discover(*statements.each([queue.ask_for_batches(everything=True)]))
+            refused, given_back = queue.candidates(statements)
+            queue.give_back([given_back])
+            queue.pass_over(refused.batch, refused.tenant_id)
+            assert [each.upgrade_id for each in queue.candidates(statements)] == ids
+
+            queue.tenant_is_free(refused.tenant_id)
+
+            assert [each.upgrade_id for each in queue.candidates(statements)] == ids
+
     def test_what_was_passed_over_is_seen_before_its_batch_leaves_the_line(
         self, database, make, make_ledger, monkeypatch
     ):
@@ -278,6 +307,13 @@ class TestNodes:
             engine.close()
             assert engine._thread is not None
             engine._thread.join(20)
+
+
+def make_one_customer(database, *ids):
+    with database.write() as db:
+        tenant_id = db.get_one(Upgrade, ids[0]).microsoft_tenant_id
+        for upgrade_id in ids:
+            db.get_one(Upgrade, upgrade_id).microsoft_tenant_id = tenant_id
 
 
 def move_into_one_batch(database, ids):
