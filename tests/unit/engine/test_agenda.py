@@ -1,9 +1,12 @@
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.engine.agenda import NOTHING_DUE, Agenda
+from tests.functional.site import wait_until
+from tests.unit.services.helpers import PATIENCE, in_background
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=5)
@@ -20,6 +23,24 @@ def take_all(agenda, now=NOW):
     while (upgrade_id := agenda.take(0)) is not None:
         taken.append(upgrade_id)
     return taken
+
+
+@contextmanager
+def waiting_threads(agenda, number):
+    """So many threads that wait for one upgrade each; what they were given, None for nothing."""
+    taken: list[int | None] = []
+    threads = [
+        threading.Thread(target=lambda: taken.append(agenda.take(10 * PATIENCE))) for _ in range(number)
+    ]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: agenda._waiting == number, within=PATIENCE, what="all threads")
+    try:
+        yield taken
+    finally:
+        agenda.close()
+        for thread in threads:
+            thread.join(PATIENCE)
 
 
 class TestAgenda:
@@ -64,6 +85,7 @@ class TestAgenda:
         agenda.put_back(1, SOON)
 
         assert agenda.seconds_until_due(NOW) == 5
+        assert agenda.seconds_until_due(SOON + timedelta(seconds=1)) == 0
         assert take_all(agenda) == []
         assert take_all(agenda, SOON) == [1]
 
@@ -89,7 +111,28 @@ class TestAgenda:
 
         agenda.update({1: NOW})
 
-        assert take_all(agenda, SOON) == [1]
+        assert take_all(agenda) == [1]
+        assert take_all(agenda, SOON) == []
+
+    def test_the_database_may_bring_forward_what_a_thread_put_back_before_the_last_look(self, agenda):
+        agenda.update({1: NOW})
+        take_all(agenda)
+        agenda.put_back(1, SOON)
+
+        agenda.prepare_update()
+        agenda.update({1: NOW - timedelta(seconds=1)})
+
+        assert take_all(agenda) == [1]
+
+    def test_what_ended_here_and_was_given_to_this_worker_again_is_due_again(self, agenda):
+        agenda.update({1: NOW})
+        take_all(agenda)
+        agenda.put_back(1, None)
+
+        agenda.prepare_update()
+        agenda.update({1: NOW})
+
+        assert take_all(agenda) == [1]
 
     def test_a_look_that_found_nothing_new_is_not_undone_by_what_is_stored(self, agenda):
         agenda.update({1: NOW})
@@ -109,7 +152,7 @@ class TestAgenda:
         agenda.put_back(1, SOON)
         agenda.add([(2, SOON)], NOW)
 
-        agenda.update({1: NOW})
+        agenda.update({1: NOW - timedelta(seconds=1)})
 
         assert take_all(agenda) == []
         assert take_all(agenda, SOON) == [1, 2]
@@ -128,6 +171,20 @@ class TestAgenda:
         waiting.join(30)
         assert taken == [1]
 
+    def test_those_who_wait_need_no_other_thread_for_what_comes(self, agenda):
+        with waiting_threads(agenda, 2) as taken:
+            assert agenda.add([(1, NOW)], NOW) == 0
+            wait_until(lambda: taken == [1], within=PATIENCE, what="the first one")
+            assert agenda.add([(2, NOW), (3, NOW)], NOW) == 1
+            wait_until(lambda: taken == [1, 2], within=PATIENCE, what="the second one")
+            assert agenda.add([(4, NOW)], NOW) == 2
+
+    def test_who_waits_goes_away_when_it_is_closed(self, agenda):
+        with waiting_threads(agenda, 2) as taken:
+            agenda.close()
+
+            wait_until(lambda: taken == [None, None], within=PATIENCE, what="both")
+
     def test_when_it_is_closed_nothing_is_given_until_it_is_opened(self, agenda):
         agenda.update({1: NOW})
         agenda.line_up(NOW)
@@ -139,6 +196,22 @@ class TestAgenda:
         assert take_all(agenda) == []
         agenda.update({1: NOW})
         assert take_all(agenda) == [1]
+
+    def test_nothing_of_before_counts_when_it_is_opened(self, agenda):
+        agenda.update({1: SOON})
+        agenda.close()
+
+        agenda.open()
+
+        assert take_all(agenda, SOON) == []
+
+    def test_who_waits_for_the_end_of_all_is_told(self, agenda):
+        agenda.update({1: NOW})
+        take_all(agenda)
+        with in_background(lambda: agenda.wait_until_idle(10 * PATIENCE)) as idle:
+            agenda.put_back(1, SOON)
+
+            assert idle.result(PATIENCE)
 
     def test_it_is_idle_when_nothing_is_worked_on(self, agenda):
         assert agenda.wait_until_idle(0)

@@ -12,14 +12,12 @@ from sqlalchemy.exc import OperationalError
 from gateway.db import DatabaseClock, utcnow
 from gateway.engine import Engine, PartnerCenterClients
 from gateway.engine.claims import Claims
-from gateway.engine.housekeeping import IDEMPOTENCY_KEYS_KEPT, clean_up
 from gateway.engine.ledger import Ledger
 from gateway.engine.mover import LOOK_AROUND
-from gateway.models import IdempotencyKey, UpgradeStatus
+from gateway.models import UpgradeStatus
 from gateway.services.license_moves import LicenseMoves
 from gateway.settings import AppSettings, with_simulator
 from tests.catalogs import STANDARD
-from tests.factories import NOW
 from tests.functional.site import wait_until
 from tests.simulation import BASE_URL, Transport
 from tests.unit.engine.test_licenses import PROVIDER
@@ -238,14 +236,3 @@ class TestEngine:
 def raise_one_of(failures):
     if failures:
         raise failures.pop()
-
-
-def test_old_answers_are_forgotten(database):
-    with database.write() as db:
-        for key, at in (("old", NOW), ("new", NOW + IDEMPOTENCY_KEYS_KEPT)):
-            db.add(IdempotencyKey(caller="tests", key=key, request_hash="x", created_at=at))
-
-    clean_up(database, lambda: NOW + IDEMPOTENCY_KEYS_KEPT * 1.5)
-
-    with database.read() as db:
-        assert [key for key in ("old", "new") if db.get(IdempotencyKey, ("tests", key))] == ["new"]

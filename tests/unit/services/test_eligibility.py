@@ -36,7 +36,7 @@ LICENSES = [
     ((0,), {V.LICENSE_MISSING}, False),
     ((0, 0), {V.LICENSE_MISSING}, False),
     ((5,), set(), True),
-    ((5, 0), set(), True),
+    ((1, 0), set(), True),
     ((0, 5, 0), set(), True),
     ((5, 2), {V.ADDITIONAL_LICENSE_NOT_ZERO}, False),
     ((1, 1, 0), {V.ADDITIONAL_LICENSE_NOT_ZERO}, False),
