@@ -94,8 +94,10 @@ def child_options() -> dict[str, Any]:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     # To look for plugins Pydantic would read something of every installed package; none is meant for us.
     environment.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # Of many threads each would keep freed memory for itself; they wait for the interpreter, not for memory.
+    # Of many threads each would keep freed memory for itself, in an arena and in a cache of its own; they
+    # wait for the interpreter, not for memory.
     environment.setdefault("MALLOC_ARENA_MAX", "2")
+    environment.setdefault("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
     options: dict[str, Any] = {"env": environment}
     if sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
