@@ -7,7 +7,7 @@ statement is compiled once for each dialect, and then only its values are conver
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -16,11 +16,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Select,
     Table,
     any_,
     bindparam,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -113,10 +115,7 @@ def _among_of_postgresql(element: among, compiler: SQLCompiler, **how: Any) -> s
 
 
 class PreparedForMany:
-    """An insert of many rows, or an update of many by a key: one statement to a server.
-
-    SQLite, which is in this process, is given one row after the other.
-    """
+    """An insert of many rows, or an update of many by a key, in one statement."""
 
     def __init__(
         self, table: FromClause, columns: Sequence[str], *, key: str | None = None, where: Sequence[Any] = ()
@@ -126,27 +125,58 @@ class PreparedForMany:
         :param where: further conditions of an update, whose parameters are the same for all rows
         """
         assert isinstance(table, Table)  # A mapped class says less of what it has.
-        # The name of a column itself is kept by SQLAlchemy for parameters that it makes.
-        self.given = {name: f"given_{name}" for name in ((key, *columns) if key else columns)}
-        of = table.c
-        one = {name: bindparam(given, type_=of[name].type) for name, given in self.given.items()}
-        all_of = {
-            name: func.unnest(bindparam(given, type_=ARRAY(of[name].type))).label(name)
-            for name, given in self.given.items()
+        self.names = (key, *columns) if key else tuple(columns)
+        self._types = {name: table.c[name].type for name in self.names}
+        self._statements = {
+            dialect: _insert(table, rows) if key is None else _update(table, rows, key, where)
+            for dialect, rows in (("sqlite", self._rows_of_sqlite()), ("postgresql", self._unnested()))
         }
-        if key is None:
-            self.row_by_row = Prepared(insert(table).values(one))
-            rows = select(*all_of.values())
-            self.at_once = Prepared(insert(table).from_select(list(columns), rows, include_defaults=False))
-            return
-        new = select(*all_of.values()).subquery("new")
-        change = update(table).where(*where)
-        self.row_by_row = Prepared(
-            change.where(of[key] == one[key]).values({name: one[name] for name in columns})
+        self._to_sqlite: list[Convert | None] = []
+
+    def on(self, dialect: Dialect) -> Prepared:
+        return self._statements[dialect.name]
+
+    def values(self, many: Sequence[Mapping[str, Any]], dialect: Dialect) -> dict[str, Any]:
+        """The rows as parameters."""
+        if dialect.name != "sqlite":
+            return {given(name): [row[name] for row in many] for name in self.names}
+        if not self._to_sqlite:
+            self._to_sqlite = [_to_driver(kind, dialect) for kind in self._types.values()]
+        columns = list(zip(self.names, self._to_sqlite, strict=True))
+        return {"rows": [[to(row[name]) if to else row[name] for name, to in columns] for row in many]}
+
+    def _rows_of_sqlite(self) -> Select[Any]:
+        each = func.json_each(bindparam("rows", type_=JSON)).table_valued("value").c.value
+        return select(
+            *(
+                func.json_extract(each, literal_column(f"'$[{number}]'")).label(name)
+                for number, name in enumerate(self.names)
+            )
         )
-        self.at_once = Prepared(
-            change.where(of[key] == new.c[key]).values({name: new.c[name] for name in columns})
+
+    def _unnested(self) -> Select[Any]:
+        return select(
+            *(
+                func.unnest(bindparam(given(name), type_=ARRAY(kind))).label(name)
+                for name, kind in self._types.items()
+            )
         )
+
+
+def given(name: str) -> str:
+    """A parameter for a column; the name of the column itself is kept by SQLAlchemy for those it makes."""
+    return f"given_{name}"
+
+
+def _insert(table: Table, rows: Select[Any]) -> Prepared:
+    names = list(map(str, rows.selected_columns.keys()))
+    return Prepared(insert(table).from_select(names, rows, include_defaults=False))
+
+
+def _update(table: Table, rows: Select[Any], key: str, where: Sequence[Any]) -> Prepared:
+    new = rows.subquery("new")
+    values = {column.key: column for column in new.c if column.key != key}
+    return Prepared(update(table).where(*where, table.c[key] == new.c[key]).values(values))
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
@@ -195,18 +225,8 @@ class Statements:
 
         :param values: of the parameters that all have in common
         """
-        if not many:
-            return
-        if not self.is_sqlite:
-            lists = {given: [row[name] for row in many] for name, given in prepared.given.items()}
-            self._run(prepared.at_once, lists | values)
-            return
-        compiled = prepared.row_by_row.on(self._dialect)
-        rows = [values | {given: row[name] for name, given in prepared.given.items()} for row in many]
-        try:
-            self._driver.cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
-        except self._errors as exc:
-            raise self._translated(exc, compiled.sql) from exc
+        if many:
+            self._run(prepared.on(self._dialect), prepared.values(many, self._dialect) | values)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -263,6 +283,8 @@ class StatementWriter:
         self._database = database
         self._connection: Connection | None = None
         self._statements: Statements | None = None
+        self._waits_for_disk: bool | None = None
+        """What SQLite was last told; it keeps to it from one transaction to the next."""
 
     @contextmanager
     def transaction(self, *, waits_for_disk: bool = True) -> Iterator[Statements]:
@@ -275,13 +297,27 @@ class StatementWriter:
             statements = self._open()
             try:
                 with statements.together():
-                    for word in (OF_SQLITE if statements.is_sqlite else OF_POSTGRESQL).begin[waits_for_disk]:
-                        statements.say(word)
+                    self._begin(statements, waits_for_disk)
                     yield statements
                     statements.say("COMMIT")
             except BaseException:
+                if statements.is_sqlite:
+                    # A traceback holds cursors, and they would keep the file locked after the connection.
+                    with suppress(DBAPIError):
+                        statements.say("ROLLBACK")
                 self.close()
                 raise
+
+    def _begin(self, statements: Statements, waits_for_disk: bool) -> None:
+        if statements.is_sqlite:
+            if waits_for_disk != self._waits_for_disk:
+                statements.say(f"PRAGMA synchronous={'FULL' if waits_for_disk else 'NORMAL'}")
+                self._waits_for_disk = waits_for_disk
+            statements.say("BEGIN IMMEDIATE")
+            return
+        statements.say("BEGIN")
+        if not waits_for_disk:
+            statements.say("SET LOCAL synchronous_commit = off")
 
     def _open(self) -> Statements:
         if self._statements is None:
@@ -289,13 +325,13 @@ class StatementWriter:
             if not self._database.is_sqlite:  # We say ourselves when a transaction begins.
                 self._connection.execution_options(isolation_level="AUTOCOMMIT")
             self._statements = Statements(self._connection)
-            for setting in (OF_SQLITE if self._database.is_sqlite else OF_POSTGRESQL).settings:
+            for setting in OF_SQLITE if self._database.is_sqlite else OF_POSTGRESQL:
                 self._statements.say(setting)
         return self._statements
 
     def close(self) -> None:
         connection = self._connection
-        self._connection = self._statements = None
+        self._connection = self._statements = self._waits_for_disk = None
         if connection is None:
             return
         # With these settings nobody else shall have it.
@@ -303,26 +339,13 @@ class StatementWriter:
         connection.close()
 
 
-class _Words(NamedTuple):
-    settings: tuple[str, ...]
-    begin: Mapping[bool, tuple[str, ...]]
-    """By whether the transaction waits for the disk."""
-
-
-OF_SQLITE = _Words(
+OF_SQLITE = (
     # Pages of the log after which a commit also moves them into the file; before, others do that.
-    ("PRAGMA wal_autocheckpoint=16000",),
-    {
-        True: ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
-        False: ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE"),
-    },
+    "PRAGMA wal_autocheckpoint=16000",
 )
-OF_POSTGRESQL = _Words(
+OF_POSTGRESQL = (
     # A statement is planned once, for whatever values. All of them find few rows by an index; a plan made
     # while a table was small must not read all of it later on.
-    (
-        "SET plan_cache_mode = force_generic_plan",
-        *(f"SET enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")),
-    ),
-    {True: ("BEGIN",), False: ("BEGIN", "SET LOCAL synchronous_commit = off")},
+    "SET plan_cache_mode = force_generic_plan",
+    *(f"SET enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")),
 )

@@ -32,6 +32,12 @@ CHANNEL = "gateway_upgrades"
 """Of PostgreSQL's NOTIFY; the payload says who speaks."""
 
 
+HEAD_START = 0.002
+"""Seconds that a successor has to begin, before the thread that writes the end before it goes on. Those ends
+that come meanwhile are written with it.
+"""
+
+
 class LeaseLostError(Exception):
     """Another worker has taken the upgrade over, so this one must not touch it any more."""
 
@@ -163,6 +169,7 @@ class Ledger:
         try:
             if waiting.successor is not None:
                 self._on_claimed([self._taking.as_claimed(waiting.successor, self._clock())])
+                self._stopping.wait(HEAD_START)
         finally:
             while not waiting.is_done:
                 if not leads:

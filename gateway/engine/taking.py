@@ -90,12 +90,13 @@ class Taking:
         begun: Sequence[Candidate],
         now: datetime,
     ) -> list[Mapping[str, Any]]:
-        """Claim while fewer than the limit are in progress, at most one of each tenant; the rows.
+        """Claim while fewer than the limit are in progress, at most one of each tenant.
 
         No other claim overlaps this transaction from here on.
 
         :param free_tenants: those of which an upgrade has just ended
         :param begun: successors that are at work already; those without a place are not claimed
+        :returns: the rows of what was claimed; of successors, whose rows are known, only the ids
         """
         # SQLite's write lock is held already.
         lock = [] if statements.is_sqlite else [(_LOCK_CLAIMS, {"key": CLAIM_LOCK})]
@@ -104,7 +105,7 @@ class Taking:
             self._backlog.tenant_is_free(tenant_id)
         places = max(0, self._limit - int(in_progress))
         self._successors.settle(begun)
-        claimed = self._claim(statements, begun[:places], {}, now) if begun else []
+        claimed = self._claim(statements, begun[:places], {}, now, _CLAIM_BEGUN) if begun else []
         free = self._share(statements, places - len(claimed))
         rooms = self._rooms_left(statements) if free > 0 else {}
         if free > 0 or begun[places:]:
@@ -115,7 +116,7 @@ class Taking:
             chosen = self._choose(statements, wanted - len(claimed), rooms)
             if not chosen:
                 break
-            claimed += self._claim(statements, chosen, rooms, now)
+            claimed += self._claim(statements, chosen, rooms, now, _CLAIM)
         is_full = in_progress + len(claimed) == self._limit
         if is_full and not rooms and self._engines == 1:
             self._prepare_successors(statements)
@@ -178,11 +179,16 @@ class Taking:
         return list(chosen.values())
 
     def _claim(
-        self, statements: Statements, chosen: Sequence[Candidate], rooms: dict[str, int], now: datetime
+        self,
+        statements: Statements,
+        chosen: Sequence[Candidate],
+        rooms: dict[str, int],
+        now: datetime,
+        claim: Prepared,
     ) -> list[Mapping[str, Any]]:
         keys = [candidate.upgrade_id for candidate in chosen]
-        rows = statements.rows(_CLAIM, keys=keys, now=now, owner=self._owner, expires=now + self._lease)
-        taken = {row[0]: dict(zip(ROW, row, strict=True)) for row in rows}
+        rows = statements.rows(claim, keys=keys, now=now, owner=self._owner, expires=now + self._lease)
+        taken = {row[0]: dict(zip(ROW, row, strict=False)) for row in rows}  # Or only the id, which is first.
         claimed: list[Mapping[str, Any]] = []
         for candidate in chosen:
             if candidate.upgrade_id in taken:
@@ -247,7 +253,7 @@ _RUNNING = Prepared(
         .scalar_subquery(),
     )
 )
-_CLAIM = Prepared(
+_CLAIMING = (
     update(Upgrade)
     .where(
         Upgrade.id.in_(
@@ -270,8 +276,9 @@ _CLAIM = Prepared(
         lease_owner=_OWNER,
         lease_expires_at=bindparam("expires", type_=Upgrade.due_at.type),
     )
-    .returning(*_TABLE.columns, _INSTANCE_NAME)
 )
+_CLAIM = Prepared(_CLAIMING.returning(*_TABLE.columns, _INSTANCE_NAME))
+_CLAIM_BEGUN = Prepared(_CLAIMING.returning(Upgrade.id))
 _PENDING = Prepared(
     select(*_TABLE.columns, _INSTANCE_NAME).where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
 )

@@ -92,6 +92,37 @@ class TestStatementWriter:
         with writer.transaction() as statements:
             assert statements.rows(COUNT) == [(1,)]
 
+    def test_what_fails_lets_others_write_while_somebody_still_looks_at_the_error(self, sqlite_database):
+        writer, other = StatementWriter(sqlite_database), StatementWriter(sqlite_database)
+
+        with pytest.raises(IntegrityError) as failure, writer.transaction() as statements:
+            statements.run_many(ADD_MANY, [account("a", name=None)])
+
+        with other.transaction() as statements:
+            statements.run(ADD, **account("b"))
+        assert failure.tb is not None
+        writer.close()
+        other.close()
+
+    def test_sqlite_is_told_whether_to_wait_when_that_changes_and_after_a_failure(
+        self, sqlite_database, monkeypatch
+    ):
+        told = []
+        monkeypatch.setattr(Statements, "say", lambda _statements, sql: told.append(sql))
+        writer = StatementWriter(sqlite_database)
+
+        for waits in (True, False, False, True):
+            with writer.transaction(waits_for_disk=waits):
+                pass
+        with pytest.raises(ValueError, match="broken"), writer.transaction():
+            raise ValueError("broken")
+        with writer.transaction():
+            pass
+
+        writer.close()
+        full, normal = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
+        assert [sql for sql in told if sql in (full, normal)] == [full, normal, full, full]
+
     def test_a_connection_that_broke_is_replaced(self, postgresql_database):
         writer = StatementWriter(postgresql_database)
         with writer.transaction() as statements:

@@ -330,7 +330,7 @@ class TestWhatIsOnTheDiskBeforeAnythingIsSent:
 
         assert {"PRAGMA synchronous=NORMAL", "SET LOCAL synchronous_commit = off"} & set(words)
 
-    def test_all_that_is_known_of_an_upgrade_is(self, make, make_worker, words):
+    def test_all_that_is_known_of_an_upgrade_is(self, database, make, make_worker, words):
         (upgrade_id,) = make(many(1))
         worker = make_worker(1)
         worker.ledger.claim()
@@ -339,6 +339,7 @@ class TestWhatIsOnTheDiskBeforeAnythingIsSent:
         worker.ledger.record(waits(upgrade_id))
 
         assert words[-1] == "COMMIT"
+        assert ("PRAGMA synchronous=FULL" in words) is database.is_sqlite  # It keeps to what it was told.
         assert not {"PRAGMA synchronous=NORMAL", "SET LOCAL synchronous_commit = off"} & set(words)
 
     def test_who_does_not_know_of_a_request_that_may_have_left_cannot_write(
