@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, bindparam, func, literal_column, select, type_coerce
+from sqlalchemy import ColumnElement, Select, String, bindparam, func, literal_column, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -66,6 +66,8 @@ class BatchSummary:
 class BatchProgress(BatchSummary):
     """How fast a batch goes, and when it will have ended at that pace."""
 
+    running: int
+    """Upgrades in progress of all batches and vendors, at the moment of the counts; 0 without upgrades."""
     throughput_per_minute: float | None
     """None before the first upgrade has run to its end."""
     estimated_end_at: datetime | None
@@ -177,12 +179,15 @@ class UpgradeQueries:
         batch = self._db.scalar(query) if is_row_id(batch_id) else None
         if batch is None:
             raise UpgradeBatchNotFoundError([batch_id])
-        [summary] = _summaries(self._db, self._caller, [batch])
+        rows = self._db.execute(_counts(self._caller, [batch_id], _RUNNING.label("running"))).all()
+        counts = dict.fromkeys(UpgradeStatus, 0) | {row.status: row.found for row in rows}
+        summary = BatchSummary(batch=batch, counts=counts)
         pace = self._pace(summary, now or utcnow())
         left = timedelta(minutes=summary.live / pace) if pace and summary.live else None
         return BatchProgress(
             batch=batch,
-            counts=summary.counts,
+            counts=counts,
+            running=rows[0].running if rows else 0,
             throughput_per_minute=pace,
             estimated_end_at=(now or utcnow()) + left if left else None,
         )
@@ -230,10 +235,7 @@ class UpgradeQueries:
 
     def count_behind_others(self, batch_id: int) -> int:
         """Pending upgrades of a batch whose customer has another upgrade in progress."""
-        running = select(Upgrade.account_id).where(
-            _is(Upgrade.status, UpgradeStatus.IN_PROGRESS),
-            Upgrade.microsoft_tenant_id >= literal_column("''"),
-        )
+        running = select(Upgrade.account_id).where(*_IN_PROGRESS)
         query = (
             select(func.count())
             .select_from(Subscription)
@@ -309,6 +311,12 @@ def _is(column: InstrumentedAttribute[UpgradeStatus], status: UpgradeStatus) -> 
 _LIVE: list[ColumnElement[str]] = [literal_column(f"'{status.value}'") for status in LIVE]
 """The words of the index over live upgrades, which is chosen for no others."""
 
+_IN_PROGRESS = (
+    _is(Upgrade.status, UpgradeStatus.IN_PROGRESS),
+    Upgrade.microsoft_tenant_id >= literal_column("''"),  # True of all, and keeps SQLite to the small index.
+)
+_RUNNING = select(func.count()).select_from(Upgrade).where(*_IN_PROGRESS).correlate(None).scalar_subquery()
+
 _SHOWN_IN_LISTS: tuple[ORMOption, ...] = (
     joinedload(Upgrade.source_plan),
     joinedload(Upgrade.target_plan),
@@ -318,12 +326,16 @@ _SHOWN_IN_LISTS: tuple[ORMOption, ...] = (
 
 
 def _summaries(db: Session, caller: Caller, batches: Sequence[UpgradeBatch]) -> list[BatchSummary]:
-    query = (
-        select(Upgrade.batch_id, Upgrade.status, func.count().label("found"))
-        .where(Upgrade.batch_id.in_([batch.id for batch in batches]), sees_upgrade(caller))
-        .group_by(Upgrade.batch_id, Upgrade.status)
-    )
     counts = {batch.id: dict.fromkeys(UpgradeStatus, 0) for batch in batches}
-    for row in db.execute(query):
+    for row in db.execute(_counts(caller, list(counts))):
         counts[row.batch_id][row.status] = row.found
     return [BatchSummary(batch=batch, counts=counts[batch.id]) for batch in batches]
+
+
+def _counts(caller: Caller, batch_ids: Sequence[int], *columns: ColumnElement[Any]) -> Select[Any]:
+    """How many upgrades of each batch have which status."""
+    return (
+        select(Upgrade.batch_id, Upgrade.status, func.count().label("found"), *columns)
+        .where(Upgrade.batch_id.in_(batch_ids), sees_upgrade(caller))
+        .group_by(Upgrade.batch_id, Upgrade.status)
+    )

@@ -24,7 +24,6 @@ from gateway.services.upgrade_queries import BatchProgress, BatchSort, UpgradeQu
 from gateway.web.panels.csv_files import csv_line, csv_response
 from gateway.web.panels.licenses import licenses_of
 from gateway.web.panels.live import changed_rows, live_response, shown_rows, version_of
-from gateway.web.panels.navigating import engine_figures
 from gateway.web.panels.places import Crumb, Places
 from gateway.web.panels.plan_views import describe_cancellation
 from gateway.web.panels.rendering import Message, page, part, see_other
@@ -118,8 +117,7 @@ def live_batch(request: Request) -> Response:
     batch_id = batch_id_of(request)
     queries = UpgradeQueries(request.db, request.caller)
     shown = shown_rows(request)
-    limit = request.registry[SETTINGS].app.max_allowed_nb_of_simultaneous_upgrades
-    version = version_of(queries.version(batch_id), limit, sorted(shown))
+    version = version_of(queries.version(batch_id), _limit(request), sorted(shown))
     return live_response(request, version, lambda: _changes(request, queries, batch_id, shown))
 
 
@@ -209,12 +207,11 @@ def _progress(request: Request, queries: UpgradeQueries, batch_id: int) -> dict[
     batch = queries.batch(batch_id)
     done = f"{batch.finished} of {batch.total} done"
     failed = batch.counts[UpgradeStatus.FAILED]
-    engine = engine_figures(request) if batch.live else {}
     return {
         "batch": batch,
         "statuses": UPGRADE_STATUSES,
-        "waiting": _waiting(queries, batch, _turn(request, batch, engine)),
-        "engine": engine,
+        "waiting": _waiting(queries, batch, _turn(request, batch)),
+        "limit": _limit(request),
         "may_retry": bool(failed) and bool(request.has_permission(Permission.UPGRADE_CREATE)),
         "words": done if not failed else f"{done}, {failed} failed",
     }
@@ -237,14 +234,20 @@ def _waiting(
     return [each for each in found if each[2]]
 
 
-def _turn(request: Request, batch: BatchProgress, engine: Mapping[str, Any]) -> str:
+def _turn(request: Request, batch: BatchProgress) -> str:
     """Why those that could begin do not."""
     if batch.live:
         instance = batch.batch.target_plan.service_template.application_instance
         if pause := request.registry[CLIENTS].pause(instance.name):
             return f"{pause[1]}; Microsoft is asked again at {pause[0]:%H:%M:%S} UTC"
-    is_full = engine and engine["running"] >= engine["limit"]
-    return f"All {engine['limit']} places are taken" if is_full else "Next in line"
+    limit = _limit(request)
+    return f"All {limit} places are taken" if batch.running >= limit else "Next in line"
+
+
+def _limit(request: Request) -> int:
+    """How many upgrades may be in progress at once."""
+    limit: int = request.registry[SETTINGS].app.max_allowed_nb_of_simultaneous_upgrades
+    return limit
 
 
 def _may_cancel(request: Request, upgrades: Any) -> bool:

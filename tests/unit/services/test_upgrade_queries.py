@@ -1,8 +1,9 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
-from gateway.models import UpgradeStatus
+from gateway.models import Account, Upgrade, UpgradeStatus
 from gateway.services.errors import (
     InvalidCursorError,
     InvalidLimitError,
@@ -10,7 +11,7 @@ from gateway.services.errors import (
     UpgradeNotFoundError,
 )
 from gateway.services.upgrade_queries import UpgradeQueries
-from tests.factories import NOW
+from tests.factories import NOW, Factories
 from tests.unit.services.helpers import Tree, caller_of, visible_to
 
 MINUTE = timedelta(minutes=1)
@@ -93,6 +94,30 @@ class TestBatch:
         assert (progress.total, progress.finished, progress.live) == (7, 4, 3)
         assert progress.share_done == pytest.approx(4 / 7)
 
+    def test_it_counts_those_of_all_that_are_in_progress_at_the_same_moment(self, database):
+        """What ends between two reads would be in progress in one of them, and not in the other."""
+        with database.write() as db:
+            factories = Factories(db)
+            batch = factories.batch()
+            ids = [
+                factories.upgrade(batch=each, status=UpgradeStatus.IN_PROGRESS).id
+                for each in (batch, factories.batch())
+            ]
+        ending = iter([ids])
+
+        def end(_connection, _cursor, statement, *_):
+            if "GROUP BY" not in statement:
+                return
+            for upgrade_id in next(ending, ()):
+                with database.write() as other:
+                    other.get_one(Upgrade, upgrade_id).status = UpgradeStatus.COMPLETED
+
+        event.listen(database.engine, "after_cursor_execute", end)
+        before, after = (self.progress(database, batch) for _ in range(2))
+
+        assert (before.counts[UpgradeStatus.IN_PROGRESS], before.running) == (1, 2)
+        assert (after.counts[UpgradeStatus.IN_PROGRESS], after.running) == (0, 0)
+
     def test_the_end_is_estimated_from_the_pace_so_far(self, queries, factories):
         batch = factories.batch()
         for number in range(4):
@@ -156,6 +181,11 @@ class TestBatch:
     def test_one_that_does_not_exist_is_an_error(self, queries, batch_id):
         with pytest.raises(UpgradeBatchNotFoundError):
             queries.batch(batch_id)
+
+    def progress(self, database, batch):
+        with database.read() as db:
+            vendor = db.get_one(Account, batch.account_id)
+            return UpgradeQueries(db, caller_of(db, vendor)).batch(batch.id)
 
 
 class TestListBatches:

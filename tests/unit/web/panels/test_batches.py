@@ -46,21 +46,23 @@ def test_the_list_of_batches_shows_how_far_each_is(provider, batch):
 
 
 class TestTheBatchPage:
-    def test_it_shows_progress_counts_and_what_waits(self, provider, background, batch):
-        background.figures = {"limit": 10, "running": 7, "pending": 3}
+    def test_it_shows_progress_counts_and_what_waits(self, db, factories, provider, batch):
+        factories.upgrade(status=UpgradeStatus.IN_PROGRESS)
+        db.commit()
 
         page = provider.get(f"{URL}/{batch.id}")
 
-        assert "7 of 10 in progress" in page
+        assert "2 of 10 in progress" in page
         assert "Throttled until 14:03" in page.html.select_one(".message.partly").get_text()
         assert page.html.progress["value"] == "1"
         assert "Microsoft said no" in page
 
     @pytest.mark.parametrize(
-        ("running", "words"), [(10, "1 Pending: All 10 places are taken"), (7, "1 Pending: Next in line")]
+        ("limit", "words"), [(1, "1 Pending: All 1 places are taken"), (2, "1 Pending: Next in line")]
     )
-    def test_it_says_why_the_pending_ones_wait(self, provider, background, batch, running, words):
-        background.figures = {"limit": 10, "running": running, "pending": 1}
+    def test_it_says_why_the_pending_ones_wait(self, router, provider, batch, limit, words):
+        app = AppSettings(max_allowed_nb_of_simultaneous_upgrades=limit)
+        router.registry[SETTINGS] = make_settings(app=app)
 
         waits = provider.get(f"{URL}/{batch.id}").html.select_one(".message.partly").get_text()
 
