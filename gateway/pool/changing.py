@@ -44,8 +44,8 @@ def change_settings(
 
     :param seen: the files must still be the same
     :raises FileChangedError: if the files have changed since
-    :raises PoolRefusedError: if a key or a value is not valid, or a second file overrides it
-    :raises PoolError: if the file cannot be read or written, or is being changed by somebody else
+    :raises PoolRefusedError: if the file, a key or a value is not valid, or a second file overrides it
+    :raises PoolError: if the file cannot be written, or is being changed by somebody else
     """
     edit = _edit(config, values, seen)
     if edit.changes:
@@ -97,7 +97,7 @@ def _edit(config: Path, values: Mapping[str, str], seen: Seen | None) -> _Edit:
     except SettingsError as exc:
         raise PoolRefusedError(str(exc)) from exc
     except OSError as exc:
-        raise PoolError(f"{config}: cannot be read: {exc.strerror or exc}") from exc
+        raise PoolRefusedError(f"{config}: cannot be read: {exc.strerror or exc}") from exc
     changes = settings_changes(before, after)
     changed = {change.key.casefold() for change in changes}
     for key, value in values.items():

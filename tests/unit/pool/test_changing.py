@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.pool.changing import change_setting
+from gateway.pool.commands import cli
 from gateway.pool.errors import FileChangedError, PoolError, PoolRefusedError
 from gateway.settings import edit_setting, parse_settings
 
@@ -91,5 +92,10 @@ def test_what_somebody_else_saves_meanwhile_is_not_overwritten(config, monkeypat
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(PoolError, match=r"none\.config"):
+    with pytest.raises(PoolRefusedError, match=r"none\.config"):
         change_setting(tmp_path / "none.config", KEY, "20")
+
+
+@pytest.mark.parametrize("command", [["validate"], ["set", KEY, "20"]])
+def test_a_file_that_is_not_there_is_wrong_use_of_every_command(tmp_path, command):
+    assert cli.main([*command, "--config", str(tmp_path / "none.config")], standalone_mode=False) == 2
