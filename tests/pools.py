@@ -45,6 +45,8 @@ class StandInPool:
         self.now = now
         self.config = folder / "Settings.config"
         self.config.write_text(TEXT)
+        self.revision = load_settings(self.config).revision
+        """Of the values that are in force."""
         self.var = folder
         self.asked: list[str] = []
         self.permits: list[str] = []
@@ -77,7 +79,7 @@ class StandInPool:
             "state": "Started",
             "node": NODE,
             "config": str(self.config),
-            "revision": "0123456789ab",
+            "revision": self.revision,
             "limit": 10,
             "config_error": None,
             "changes_not_applied": [],

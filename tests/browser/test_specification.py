@@ -190,6 +190,24 @@ def test_a_stopped_pool_says_so_and_leads_back(chromium, panels):
     context.close()
 
 
+def test_the_page_of_the_pool_follows_the_change_that_it_saved(open_page, panels):
+    page = open_page("provider")
+    limit = "MAX_ALLOWED_NB_OF_SIMULTANEOUS_UPGRADES"
+    page.goto("/provider/application-pool/settings")
+    page.get_by_label(limit).fill("3")
+    page.get_by_role("button", name="Preview the changes").click()
+    page.get_by_role("button", name="Save").click()
+    try:
+        expect(page.get_by_text(f"Saved {limit}: 2 → 3")).to_be_visible()
+        shown = page.locator("dl.facts div").filter(has_text="Limit of simultaneous upgrades").locator("dd")
+        expect(shown).to_have_text("3", timeout=30_000)
+        expect(page.locator("#following")).to_have_count(0)
+        expect(page.get_by_text(f"Saved {limit}: 2 → 3")).to_be_focused()
+        assert panels.site.status()["limit"] == 3
+    finally:
+        panels.site.pool("set", limit, "2")
+
+
 def press_tab_to(page: Page, selector: str, *, back: bool = False) -> None:
     for _ in range(80):
         page.keyboard.press("Shift+Tab" if back else "Tab")

@@ -47,6 +47,16 @@ class Visitor:
     def text(self):
         return " ".join(self.page.get_text(" ").split())
 
+    def looks_again(self):
+        """Whether the page of the pool is up to date; if not, do as who has no script is told to."""
+        if link := self.page.select_one("#following a"):
+            self.open(link["href"])
+        return link is None
+
+    def fact(self, name):
+        term = next(each for each in self.page.select("dl.facts dt") if each.get_text() == name)
+        return term.find_next("dd").get_text(strip=True)
+
     def rows(self, caption):
         found = self.page.select("table > caption")
         table = next(each.parent for each in found if each.get_text().startswith(caption))
@@ -95,7 +105,9 @@ def test_a_new_limit_is_saved_and_in_force_after_a_recycle(site, administrator):
     administrator.send(f"{URL}/settings")
 
     assert f"Saved {LIMIT}: 10 → 20" in administrator.text
-    wait_until(lambda: site.status()["limit"] == 20, within=20, what="the new limit")
+    wait_until(administrator.looks_again, within=20, what="the new worker")
+    assert administrator.fact("Limit of simultaneous upgrades") == "20"
+    assert site.status()["limit"] == 20
     assert site.status()["worker_pid"] != pid
     _, reason, changed, seconds = newest_recycle(administrator)
     assert (reason, changed) == ("Configuration change", f"{LIMIT} 10 → 20")

@@ -28,7 +28,7 @@ CHANGED_MEANWHILE = (
     " started anew, or another node answers now. The fields hold your values; look at the differences again"
 )
 NO_DIFFERENCE = "No value differs from that of Settings.config"
-APPLIED_NOW = "The pool recycles its worker; the event log below tells how it goes"
+APPLIED_NOW = "The pool recycles its worker"
 APPLIED_LATER = "The next recycle applies it, for disallowRotationOnConfigChange is true"
 
 

@@ -29,7 +29,7 @@ OTHER_NODE = (
     "Another node of the gateway has answered than the one whose page this was, so nothing was done."
     " What is shown now is of the node that answers"
 )
-RECYCLING = "The pool recycles its worker. The event log below tells how it goes; reload to see more"
+RECYCLING = "The pool recycles its worker"
 
 _STATE_BADGES = {"Started": "active", "Starting": "in_progress", "Stopping": "in_progress"}
 _NO_DETAILS = frozenset({"at", "id", "level", "event", "changes"})
@@ -173,6 +173,7 @@ def _look(desk: PoolDesk) -> dict[str, Any]:
         events, recycles = desk.history(EVENTS_READ)
     except GatewayError as exc:
         return {"problem": sentence(exc)}
+    is_changing = bool(status.get("starting_pids")) or _will_recycle(desk, status)
     return {
         "problem": None,
         "status": status,
@@ -180,10 +181,22 @@ def _look(desk: PoolDesk) -> dict[str, Any]:
         "worker_started_at": _time(status.get("worker_started_at")),
         "started_at": _time(status.get("started_at")),
         "workers": workers,
-        "is_changing": bool(status.get("starting_pids")),
+        "is_changing": is_changing,
+        "follow": is_changing or bool(status.get("leaving_pids")),
         "recycles": [each | {"at": _time(each["at"])} for each in reversed(recycles[-RECYCLES_SHOWN:])],
         "events": [_event(each) for each in reversed(events[-EVENTS_SHOWN:])],
     }
+
+
+def _will_recycle(desk: PoolDesk, status: Mapping[str, Any]) -> bool:
+    """Whether the file has other values, which the pool will take over in a moment."""
+    if status["config_error"] or status["changes_not_applied"]:
+        return False
+    try:
+        settings, _ = desk.settings_file()
+    except GatewayError:
+        return False  # The pool says so itself, once it has seen it.
+    return bool(settings.revision != status["revision"])
 
 
 def _event(event: Mapping[str, Any]) -> dict[str, Any]:

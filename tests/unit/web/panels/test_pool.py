@@ -9,6 +9,7 @@ from gateway.models import AuditEntry
 from gateway.pool.event_kinds import RECYCLES
 from gateway.pool.reasons import Reason
 from gateway.pool.start_permit import START_AGAIN, digest_of
+from gateway.settings import load_settings
 from gateway.web.registry import POOL_DESK
 from gateway.web.registry import SETTINGS as IN_FORCE
 from tests.factories import NOW
@@ -39,6 +40,14 @@ def entries(db):
         return [(row.action, row.actor, row.subject, row.detail) for row in rows]
 
     return found
+
+
+def following(page):
+    """Whether the script looks again, and where who has none is told to."""
+    script = page.html.select_one('script[src*="follow.js"]')
+    assert (script is not None) == ("data-follow" in page.html.select_one("#pool").attrs)
+    link = page.html.select_one("#following a")
+    return script is not None, link and link["href"]
 
 
 class TestTheState:
@@ -98,6 +107,36 @@ class TestTheState:
         pool.more["changes_not_applied"] = [LIMIT]
 
         assert f"next recycle: {LIMIT}" in provider.get(URL).html.select_one(".message.partly").get_text()
+
+    @pytest.mark.parametrize("who", ["provider", "administrator"])
+    def test_a_file_that_the_pool_has_not_taken_over_yet_is_told_of(self, pool, request, who):
+        visitor = request.getfixturevalue(who)
+        assert following(visitor.get(URL)) == (False, None)
+
+        pool.save(TEXT.replace('"10"', '"20"'))
+        assert following(visitor.get(URL)) == (True, URL)
+
+        pool.more |= {"starting_pids": [4712]}
+        assert following(visitor.get(URL)) == (True, URL)
+
+        pool.revision = load_settings(pool.config).revision
+        pool.more = {"leaving_pids": [4711]}
+        assert following(visitor.get(URL)) == (True, None)
+
+        pool.more = {}
+        assert following(visitor.get(URL)) == (False, None)
+
+    @pytest.mark.parametrize("why", [{"config_error": "rolled back"}, {"changes_not_applied": [LIMIT]}])
+    def test_a_file_that_the_pool_does_not_take_over_is_not_waited_for(self, pool, provider, why):
+        pool.save(TEXT.replace('"10"', '"20"'))
+        pool.more = why
+
+        assert following(provider.get(URL)) == (False, None)
+
+    def test_a_file_that_is_not_valid_is_not_waited_for(self, pool, provider):
+        pool.save("<configuration>")
+
+        assert following(provider.get(URL)) == (False, None)
 
     def test_a_worker_that_did_not_answer_has_no_figures(self, pool, provider, monkeypatch):
         silent = {"pid": 7, "state": "leaving", "limit": 10, "requests_served": None}
