@@ -1,7 +1,5 @@
 """Who may come in: users and their sessions, API keys, and the requests that a key has already made."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

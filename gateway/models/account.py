@@ -1,7 +1,5 @@
 """Provider, resellers and customers: a tree with the provider at its root."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 
@@ -36,7 +34,7 @@ class Account(Base):
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(default=utcnow)
 
-    parent: Mapped[Account | None] = relationship(remote_side=[id])
+    parent: Mapped["Account | None"] = relationship(remote_side=[id])
 
     @property
     def is_vendor(self) -> bool:

@@ -1,7 +1,5 @@
 """What a provider sells: application instances, service templates and service plans."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from decimal import Decimal
@@ -51,7 +49,7 @@ class ServiceTemplate(Base):
     updated_at: Mapped[datetime] = mapped_column(default=utcnow)
 
     application_instance: Mapped[ApplicationInstance] = relationship()
-    resource_types: Mapped[list[ResourceType]] = relationship(back_populates="service_template")
+    resource_types: Mapped[list["ResourceType"]] = relationship(back_populates="service_template")
 
 
 class ResourceType(Base):
@@ -88,16 +86,16 @@ class ServicePlan(Base):
 
     service_template: Mapped[ServiceTemplate] = relationship()
     vendor: Mapped[Account] = relationship()
-    resources: Mapped[list[PlanResource]] = relationship(
+    resources: Mapped[list["PlanResource"]] = relationship(
         back_populates="service_plan", order_by="PlanResource.resource_type_id"
     )
-    subscription_periods: Mapped[list[SubscriptionPeriod]] = relationship(
+    subscription_periods: Mapped[list["SubscriptionPeriod"]] = relationship(
         order_by="SubscriptionPeriod.months"
     )
-    resource_rates: Mapped[list[ResourceRate]] = relationship(order_by="ResourceRate.resource_type_id")
+    resource_rates: Mapped[list["ResourceRate"]] = relationship(order_by="ResourceRate.resource_type_id")
 
     @property
-    def licenses(self) -> list[PlanResource]:
+    def licenses(self) -> list["PlanResource"]:
         return [r for r in self.resources if r.resource_type.kind is ResourceKind.LICENSE]
 
 

@@ -1,7 +1,5 @@
 """The words by which customers are found: those of their names and domains."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

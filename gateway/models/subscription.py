@@ -1,7 +1,5 @@
 """A customer's subscription of a plan."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 
@@ -66,12 +64,12 @@ class Subscription(Base):
 
     account: Mapped[Account] = relationship(foreign_keys=[account_id])
     service_plan: Mapped[ServicePlan] = relationship()
-    resources: Mapped[list[SubscriptionResource]] = relationship(
+    resources: Mapped[list["SubscriptionResource"]] = relationship(
         back_populates="subscription", order_by="SubscriptionResource.resource_type_id"
     )
 
     @property
-    def licenses(self) -> list[SubscriptionResource]:
+    def licenses(self) -> list["SubscriptionResource"]:
         return [r for r in self.resources if r.resource_type.kind is ResourceKind.LICENSE]
 
 

@@ -1,7 +1,5 @@
 """Upgrades: the queue, what became of each, and what happened on the way."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -173,7 +171,7 @@ class Upgrade(Base):
     account: Mapped[Account] = relationship()
     source_plan: Mapped[ServicePlan] = relationship(foreign_keys=[source_plan_id])
     target_plan: Mapped[ServicePlan] = relationship(foreign_keys=[target_plan_id])
-    events: Mapped[list[UpgradeEvent]] = relationship(order_by="UpgradeEvent.id")
+    events: Mapped[list["UpgradeEvent"]] = relationship(order_by="UpgradeEvent.id")
 
     @property
     def is_live(self) -> bool:

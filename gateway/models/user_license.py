@@ -1,7 +1,5 @@
 """The people of an upgrade: who held the old license, and who has the new one."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

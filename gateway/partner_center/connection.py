@@ -6,8 +6,9 @@ import ipaddress
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
@@ -29,8 +30,7 @@ _NOT_SENT = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Limits of one call, in seconds."""
 
     connect: float = 10
@@ -44,7 +44,7 @@ class Timeouts:
 
     def with_read(self, seconds: float) -> Timeouts:
         """For a call that is slow by nature."""
-        return replace(self, read=max(self.read, seconds))
+        return self._replace(read=max(self.read, seconds))
 
 
 @dataclass(frozen=True, kw_only=True)

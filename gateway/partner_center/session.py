@@ -6,8 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.partner_center.answers import error_for, unreadable
@@ -35,14 +34,13 @@ _LINK_VALUE = re.compile(r"[!-~][ -~]{0,8191}")
 _OWN_HEADERS = {"ms-requestid", "ms-correlationid"} | {name.lower() for name in _STANDING_HEADERS}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One call as its method words it."""
 
     method: str
     path: str
     """Below /v1, with its query."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     content: bytes | None = None
     request_id: str = ""
     correlation_id: str = ""
@@ -69,7 +67,7 @@ class Session:
             call.request_id or str(uuid.uuid4()),
             call.correlation_id or str(uuid.uuid4()),
         )
-        call = replace(call, request_id=request_id, correlation_id=correlation_id)
+        call = call._replace(request_id=request_id, correlation_id=correlation_id)
         token = self.tokens.token()
         answer = self._connection.send(self._request(call, token))
         if answer.status == 401:
@@ -136,7 +134,7 @@ class Session:
         headers = {entry.text("key"): entry.text("value") for entry in link.records("headers")}
         if not headers and page.has("continuationToken"):
             headers = {"MS-ContinuationToken": page.text("continuationToken")}
-        return replace(call, path=self._link_path(uri), headers=_checked(headers))
+        return call._replace(path=self._link_path(uri), headers=_checked(headers))
 
     def _link_path(self, uri: str) -> str:
         """The path below /v1 of a link, which comes with and without /v1."""

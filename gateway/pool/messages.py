@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gateway.settings import GatewaySettings
@@ -67,7 +66,6 @@ class ControlRequest(NamedTuple):
     answer: Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True)
 class ClientCame:
     """Somebody connected while there was no worker."""
 

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from gateway.pool.unavailable_page import PAGE, POLICY, wants_page
 
@@ -59,18 +58,18 @@ def request_is_whole(data: bytes) -> bool:
     return True
 
 
-@dataclass
 class _Connection:
     """One client: its request is read, the answer is sent, then its close is awaited.
 
     Closing with unread bytes would reset the connection, and the client might never see the answer.
     """
 
-    socket: socket.socket
-    deadline: float
-    received: bytes = b""
-    unsent: bytes = b""
-    answered: bool = field(default=False)
+    def __init__(self, client: socket.socket, deadline: float) -> None:
+        self.socket = client
+        self.deadline = deadline
+        self.received = b""
+        self.unsent = b""
+        self.answered = False
 
 
 class UnavailableAnswerer:

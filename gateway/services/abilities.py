@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -22,8 +22,7 @@ from gateway.services.errors import CustomerManagementRequiredError, RoleNotSuff
 from gateway.statements import Prepared, Statements
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingAbility:
+class MissingAbility(NamedTuple):
     """Why a reseller may not upgrade within an application instance, and whom to ask."""
 
     instance_name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,8 +16,7 @@ from gateway.services.caller import Caller
 from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, page_of, row_cursor
 
 
-@dataclass(frozen=True, kw_only=True)
-class AuditFilter:
+class AuditFilter(NamedTuple):
     """What is looked for; None is anything."""
 
     text: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.models import AccountType, Role
@@ -20,8 +19,7 @@ class Actor(NamedTuple):
 COMMAND_LINE = Actor("command line")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Caller:
+class Caller(NamedTuple):
     """A user or an API key, as the services see it; made by `gateway.services.branch.make_caller`."""
 
     account_id: str

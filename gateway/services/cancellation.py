@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,14 +38,14 @@ class NotCanceled(NamedTuple):
     detail: str
 
 
-@dataclass
 class Cancellation:
     """What became of the upgrades, by rising ids."""
 
-    canceled: list[int] = field(default_factory=list)
-    not_canceled: list[NotCanceled] = field(default_factory=list)
-    finished: int = 0
-    """How many had ended before; of a batch those are counted here and not listed."""
+    def __init__(self) -> None:
+        self.canceled: list[int] = []
+        self.not_canceled: list[NotCanceled] = []
+        self.finished = 0
+        """How many had ended before; of a batch those are counted here and not listed."""
 
 
 class UpgradeCancellation:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
@@ -43,8 +43,7 @@ class DomainCheckUnavailableError(GatewayError):
     code = "domain_check_unavailable"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubdomainForm:
+class SubdomainForm(NamedTuple):
     """The answers to the Office 365 subdomain form, as they were given."""
 
     choice: str

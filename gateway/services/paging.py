@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from gateway.services.errors import InvalidCursorError, InvalidLimitError
 from gateway.services.keys import is_row_id, is_text_id
@@ -17,8 +16,7 @@ MAXIMUM_LIMIT = 500
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True)
-class Page(Generic[Item]):
+class Page(NamedTuple, Generic[Item]):
     """Some items of a list; `next_cursor` asks for the ones after them and is None at the end."""
 
     items: list[Item]

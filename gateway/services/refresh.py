@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,14 +32,14 @@ class NotRefreshed(NamedTuple):
     detail: str
 
 
-@dataclass
 class Refresh:
     """Which upgrades are read again, by rising ids."""
 
-    refreshed: list[int] = field(default_factory=list)
-    not_refreshed: list[NotRefreshed] = field(default_factory=list)
-    others: int = 0
-    """Of a batch, how many are pending or have ended; those are not listed."""
+    def __init__(self) -> None:
+        self.refreshed: list[int] = []
+        self.not_refreshed: list[NotRefreshed] = []
+        self.others = 0
+        """Of a batch, how many are pending or have ended; those are not listed."""
 
 
 class StatusRefresh:

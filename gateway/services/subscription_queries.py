@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -75,8 +74,7 @@ class SubscriptionRow(NamedTuple):
         return self.upgrade.status if self.upgrade else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubscriptionFilter:
+class SubscriptionFilter(NamedTuple):
     """Which subscriptions a list has; what is None does not matter."""
 
     service_plan_id: str | None = None
@@ -274,7 +272,7 @@ class SubscriptionQueries:
         if not search.is_gathered:
             return _Source([*self._conditions(wanted), search.tried()])
         found = search.gathered(_READ_IN_LISTS, _of_plan(wanted))
-        others = self._conditions(replace(wanted, service_plan_id=None))
+        others = self._conditions(wanted._replace(service_plan_id=None))
         return _Source([_onto(found, each) for each in others], found)
 
     def _conditions(self, wanted: SubscriptionFilter) -> Sequence[ColumnElement[bool]]:

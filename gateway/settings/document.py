@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
@@ -74,18 +73,17 @@ def _decode(data: bytes, file: str) -> str:
         raise SettingsError([Problem(file, line, "the file", "", allowed, fault)]) from None
 
 
-@dataclass
-class _Node:
+class _Node(NamedTuple):
     name: str
     line: int
-    children: list[_Node] = field(default_factory=list)
+    children: list[_Node]
 
 
 class _Scanner:
     """One pass of expat over a document."""
 
     def __init__(self, file: str) -> None:
-        self.root = _Node("", 0)
+        self.root = _Node("", 0, [])
         self._open = [self.root]
         self._count = 0
         self._file = file
@@ -118,7 +116,7 @@ class _Scanner:
         self._count += 1
         if self._count > MAX_ELEMENTS:
             raise self._refusal("the file", f"at most {MAX_ELEMENTS} elements", "has too many elements")
-        node = _Node(name, self._parser.CurrentLineNumber)
+        node = _Node(name, self._parser.CurrentLineNumber, [])
         self._open[-1].children.append(node)
         self._open.append(node)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -23,15 +22,14 @@ from gateway.settings.sections import APP_KEYS
 _ATTRIBUTE = re.compile(r"""([^\s=<>/"']+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
-@dataclass
-class _Tag:
+class _Tag(NamedTuple):
     """A start tag: where it begins and ends in the text, and what is in its element."""
 
     name: str
     attributes: dict[str, str]
     start: int
     end: int
-    children: list[_Tag] = field(default_factory=list)
+    children: list[_Tag]
 
     def child(self, name: str) -> _Tag | None:
         return next((child for child in self.children if child.name == name), None)
@@ -153,7 +151,7 @@ class _Scanner:
     """One pass of expat; its byte positions are turned into positions in the text."""
 
     def __init__(self, text: str) -> None:
-        self.root = _Tag("", {}, 0, 0)
+        self.root = _Tag("", {}, 0, 0, [])
         self.end_tags: list[tuple[int, int]] = []
         """For each element where its start tag and its end tag begin."""
         self._text = text
@@ -169,7 +167,7 @@ class _Scanner:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         start = self._position()
-        tag = _Tag(name, attributes, start, _end_of_tag(self._text, start))
+        tag = _Tag(name, attributes, start, _end_of_tag(self._text, start), [])
         self._open[-1].children.append(tag)
         self._open.append(tag)
 

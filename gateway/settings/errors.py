@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.errors import GatewayError
@@ -55,12 +54,12 @@ class SettingsError(GatewayError):
         return type(self), (self.problems,)
 
 
-@dataclass
 class Findings:
     """Collects what is found while the files are read, so that everything is told at once."""
 
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
 
     def add(self, problem: Problem) -> None:
         if len(self.problems) < MAX_PROBLEMS:

@@ -1,8 +1,6 @@
 """`<applicationInstances>`: each application instance's access to Microsoft, or to the simulator of it."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, FieldSerializationInfo, SecretStr, field_serializer
 
@@ -70,12 +68,12 @@ class InstanceSettings(Settings):
         """App+User, as all calls about users and their licenses need it."""
         return self.simulated or bool(self.refresh_token.get_secret_value())
 
-    def at_simulator(self, url: str) -> InstanceSettings:
+    def at_simulator(self, url: str) -> Self:
         """A copy that talks to the simulator at this URL; credentials it lacks are the demonstration ones."""
         missing = {name: value for name, value in DEMONSTRATION.items() if not getattr(self, name)}
         return self.model_copy(update={"partner_center_url": url, "authority_url": url, **missing})
 
-    def as_written(self) -> InstanceSettings:
+    def as_written(self) -> Self:
         """The opposite: where the simulator happens to run is no setting, so a comparison must not see it."""
         if not self.simulated:
             return self

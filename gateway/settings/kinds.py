@@ -7,7 +7,6 @@ the one table which reader, messages and manual go by; pydantic asks the kind to
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any
 
@@ -61,12 +60,12 @@ class Kind:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
 
-@dataclass(frozen=True)
 class WholeNumber(Kind):
     """A whole number within bounds, both of them allowed."""
 
-    minimum: int
-    maximum: int
+    def __init__(self, minimum: int, maximum: int) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
 
     @property
     def allowed(self) -> str:
@@ -83,13 +82,13 @@ class WholeNumber(Kind):
         return value
 
 
-@dataclass(frozen=True)
 class Number(Kind):
     """A number within bounds; of the lower one it is said whether it is allowed itself."""
 
-    minimum: float
-    maximum: float
-    above: bool = False
+    def __init__(self, minimum: float, maximum: float, *, above: bool = False) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        self.above = above
 
     @property
     def allowed(self) -> str:
@@ -109,7 +108,6 @@ class Number(Kind):
         return str(int(value)) if value == int(value) else repr(value)
 
 
-@dataclass(frozen=True)
 class Flag(Kind):
     """true or false."""
 
@@ -124,11 +122,11 @@ class Flag(Kind):
         return "true" if value else "false"
 
 
-@dataclass(frozen=True)
 class Choice(Kind):
     """One of some words, written in any case."""
 
-    words: tuple[str, ...]
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
 
     @property
     def allowed(self) -> str:
@@ -138,12 +136,12 @@ class Choice(Kind):
         return _one_of(self.words, text)
 
 
-@dataclass(frozen=True)
 class Span(Kind):
     """A time span within bounds, written `[d.]hh:mm:ss` as in IIS."""
 
-    minimum: timedelta
-    maximum: timedelta
+    def __init__(self, minimum: timedelta, maximum: timedelta) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
 
     @property
     def allowed(self) -> str:
@@ -162,7 +160,6 @@ class Span(Kind):
         return format_span(value)
 
 
-@dataclass(frozen=True)
 class TimeOfDay(Kind):
     """A local time of day, to the second."""
 
@@ -175,7 +172,6 @@ class TimeOfDay(Kind):
         return time(int(hours), int(minutes), int(seconds))
 
 
-@dataclass(frozen=True)
 class Schedule(Kind):
     """Times of day, each an `<add value="hh:mm:ss">` of its own: never read from one text."""
 
@@ -187,12 +183,12 @@ class Schedule(Kind):
         return ", ".join(each.isoformat() for each in value)
 
 
-@dataclass(frozen=True)
 class Text(Kind):
     """A text that matches a pattern."""
 
-    words: str
-    pattern: str
+    def __init__(self, words: str, pattern: str) -> None:
+        self.words = words
+        self.pattern = pattern
 
     @property
     def allowed(self) -> str:
@@ -202,7 +198,6 @@ class Text(Kind):
         return _matched(re.compile(self.pattern), text)[0]
 
 
-@dataclass(frozen=True)
 class CountryCode(Kind):
     """Two letters, kept in upper case."""
 
@@ -214,7 +209,6 @@ class CountryCode(Kind):
         return _matched(re.compile("[A-Za-z]{2}"), text)[0].upper()
 
 
-@dataclass(frozen=True)
 class Secret(Kind):
     """Anything at all, taken as it is and never shown."""
 

@@ -1,12 +1,10 @@
 """The settings of the whole gateway as one frozen object."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field
 
@@ -104,7 +102,7 @@ class GatewaySettings(Settings):
         values["application_instances"].sort(key=lambda each: each["name"].casefold())
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
-    def as_written(self) -> GatewaySettings:
+    def as_written(self) -> Self:
         """A copy without what `with_simulator` and `with_data_folder` put in."""
         instances = tuple(each.as_written() for each in self.application_instances)
         url = self.written_database_url or self.database_url

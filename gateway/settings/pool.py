@@ -1,7 +1,5 @@
 """`<applicationPool>`: names, formats and nearly all defaults are those of IIS."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Annotated, Literal, get_args
 

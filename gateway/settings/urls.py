@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -35,7 +34,6 @@ class _URLKind(Kind):
         return HIDDEN if "@" in text else text
 
 
-@dataclass(frozen=True)
 class LinkURL(_URLKind):
     """The address of a page for people; empty for none."""
 
@@ -49,11 +47,11 @@ class LinkURL(_URLKind):
         return _split(text).geturl() if text.strip() else ""
 
 
-@dataclass(frozen=True)
 class ServiceURL(_URLKind):
     """The base address of a service that is given secrets; without a trailing slash."""
 
-    or_simulator: bool = False
+    def __init__(self, *, or_simulator: bool = False) -> None:
+        self._or_simulator = or_simulator
 
     def reveal(self, text: str) -> str:
         """Also a query may hold a key, and does not belong into a base URL."""
@@ -62,10 +60,10 @@ class ServiceURL(_URLKind):
     @property
     def allowed(self) -> str:
         url = "an https:// URL without user name, query and fragment (http:// for this machine only)"
-        return f"{SIMULATOR}, or {url}" if self.or_simulator else url
+        return f"{SIMULATOR}, or {url}" if self._or_simulator else url
 
     def parse(self, text: str) -> str:
-        if self.or_simulator and text.strip().casefold() == SIMULATOR:
+        if self._or_simulator and text.strip().casefold() == SIMULATOR:
             return SIMULATOR
         url = _split(text)
         if url.query or url.fragment:
@@ -75,7 +73,6 @@ class ServiceURL(_URLKind):
         return url.geturl().rstrip("/")
 
 
-@dataclass(frozen=True)
 class DatabaseURL(Kind):
     """Where the database is; SQLAlchemy reads the rest of it."""
 

@@ -102,10 +102,9 @@ def make_app(
 
 
 def rehearse() -> None:
-    """Make an application and throw it away: the next one in this process takes a third of the time.
+    """Make an application and throw it away: the next one in this process takes half of the time.
 
-    Patterns are compiled then, validators are made, and what is imported late is there. Nothing is opened and
-    nothing is sent.
+    Validators are made then, and what is imported late is there. Nothing is opened and nothing is sent.
     """
     document_bytes()
     settings = parse_settings(b"<configuration />", Path(SETTINGS_FILE))

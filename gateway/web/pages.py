@@ -9,7 +9,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from gateway.web.registry import METHODS
+from gateway.web.views import Method, add_address
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -37,6 +37,4 @@ def _page(name: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 def includeme(config: Configurator) -> None:
     config.add_static_view("static", "gateway.web:static", cache_max_age=CACHE_SECONDS)
-    config.add_route("landing", "/")
-    config.add_view(landing, route_name="landing", request_method="GET")
-    config.registry[METHODS]["landing"] = ["GET", "HEAD"]
+    add_address(config, "landing", "/", {"GET": Method(landing, permission=None)})

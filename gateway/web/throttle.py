@@ -7,16 +7,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 MOST_ADDRESSES = 10_000
 """Older ones are forgotten, so that an attack from everywhere does not fill the memory."""
 
 
-@dataclass
 class _Bucket:
-    tokens: float
-    filled_at: float
+    def __init__(self, tokens: float, filled_at: float) -> None:
+        self.tokens = tokens
+        self.filled_at = filled_at
 
 
 class Throttle:

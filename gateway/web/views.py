@@ -10,16 +10,15 @@ from typing import NamedTuple
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPForbidden, HTTPNotFound
+from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 from pyramid.response import Response
 
+from gateway.web.addresses import AddressRoute, AddressTable
 from gateway.web.registry import METHODS
 from gateway.web.security import Permission
 
 View = Callable[[Request], Response]
-
-NOWHERE = (__name__, 0, "add_address", "")
-"""Told to Pyramid, which would otherwise read its caller's source for the message about a conflict."""
 
 
 class Method(NamedTuple):
@@ -49,7 +48,7 @@ def add_address(config: Configurator, route: str, path: str, methods: Mapping[st
     config.registry[METHODS][route] = [
         each for name in methods for each in (("GET", "HEAD") if name == "GET" else (name,))
     ]
-    config.add_route(route, path, factory=Address(methods), use_global_views=True, _info=NOWHERE)
+    config.get_routes_mapper().add(AddressRoute(route, path, Address(methods)))
 
 
 def answer(address: Address, request: Request) -> Response:
@@ -67,4 +66,5 @@ def answer(address: Address, request: Request) -> Response:
 
 
 def includeme(config: Configurator) -> None:
+    config.registry.registerUtility(AddressTable(), IRoutesMapper)
     config.add_view(answer, context=Address)

@@ -4,8 +4,6 @@ Entries are dataclasses with slots rather than pydantic models, since a catalog 
 Every one refuses keys that it does not know.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -57,7 +55,7 @@ _CONFIG = ConfigDict(extra="forbid", defer_build=True)
 """Its validators are made when the first catalog is read, for a worker should start soon."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class InstanceEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -65,7 +63,7 @@ class InstanceEntry:
     name: Name
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class AccountEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -79,7 +77,7 @@ class AccountEntry:
     email: Email | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class ResourceTypeEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -90,7 +88,7 @@ class ResourceTypeEntry:
     offer_id: OfferId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class TemplateEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -100,7 +98,7 @@ class TemplateEntry:
     resource_types: list[ResourceTypeEntry]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class PlanResourceEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -108,7 +106,7 @@ class PlanResourceEntry:
     limit: Limit
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class PeriodEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -118,7 +116,7 @@ class PeriodEntry:
     currency: Currency
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class RateEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -127,7 +125,7 @@ class RateEntry:
     currency: Currency
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class PlanEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -142,7 +140,7 @@ class PlanEntry:
     delegated_from: Id | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class SubscriptionResourceEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -151,7 +149,7 @@ class SubscriptionResourceEntry:
     usage: Usage = 0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class SubdomainEntry:
     """The answers to the Office 365 subdomain form."""
 
@@ -161,7 +159,7 @@ class SubdomainEntry:
     subdomain: Subdomain
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class SubscriptionEntry:
     __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
 
@@ -174,7 +172,7 @@ class SubscriptionEntry:
     office365_subdomain: SubdomainEntry | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class Catalog:
     """A whole catalog, each collection by id and in the order of the document."""
 

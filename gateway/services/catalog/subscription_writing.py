@@ -48,7 +48,7 @@ def write_subscriptions(
     for entries in chunks(catalog.subscriptions.values(), CHUNK):
         rows = {each.id: _row(each, after) for each in entries}
         resources = {each.id: _resources(each, after, resource_ids) for each in entries}
-        counts += _write_some(connection, rows, resources, now)
+        counts = counts.plus(_write_some(connection, rows, resources, now))
         done += len(entries)
         progress("writing subscriptions", done, len(catalog.subscriptions))
     return counts

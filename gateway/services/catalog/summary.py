@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from gateway.services.catalog.tables import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What became of the entries of one collection."""
 
     created: int = 0
@@ -21,7 +20,7 @@ class Counts:
     def of(cls, change: Change) -> Counts:
         return cls(len(change.created), len(change.updated), change.unchanged)
 
-    def __add__(self, other: Counts) -> Counts:
+    def plus(self, other: Counts) -> Counts:
         return Counts(
             self.created + other.created,
             self.updated + other.updated,
@@ -30,8 +29,7 @@ class Counts:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportSummary:
+class ImportSummary(NamedTuple):
     application_instances: Counts
     accounts: Counts
     service_templates: Counts
@@ -40,12 +38,8 @@ class ImportSummary:
 
     def as_dict(self) -> dict[str, dict[str, int]]:
         """Counts by collection, then by `created`, `updated`, `unchanged` and `skipped`."""
-        return {each.name: _counts(getattr(self, each.name)) for each in fields(self)}
+        return {name: counts._asdict() for name, counts in self._asdict().items()}
 
     @property
     def changed_nothing(self) -> bool:
         return not any(counts["created"] or counts["updated"] for counts in self.as_dict().values())
-
-
-def _counts(counts: Counts) -> dict[str, int]:
-    return {each.name: getattr(counts, each.name) for each in fields(counts)}

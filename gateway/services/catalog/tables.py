@@ -6,9 +6,8 @@ Rows are tuples of columns rather than objects of the ORM, since a catalog has h
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, FromClause, Table, delete, select
 
@@ -22,8 +21,7 @@ Children = dict[str, frozenset[Row]]
 """What hangs on each parent, by its id; parents without children may be missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class MainTable:
+class MainTable(NamedTuple):
     """A table whose rows have ids of the caller and know when they were made and changed."""
 
     table: Table
@@ -44,8 +42,7 @@ class MainTable:
         insert_rows(connection, self.table, names, [(*row, now, now) for row in rows], updating=updating)
 
 
-@dataclass(frozen=True, slots=True)
-class ChildTable:
+class ChildTable(NamedTuple):
     """A table whose rows belong to a parent, and come and go with what the catalog says of it."""
 
     table: Table
@@ -71,8 +68,7 @@ class ChildTable:
         insert_rows(connection, self.table, (self.parent, *self.columns), rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What becomes of the rows of a collection."""
 
     created: frozenset[str]

@@ -94,7 +94,7 @@ def write_accounts(
             if each.parent and each.type is AccountType.CUSTOMER and each.id in change.updated
             if stored[each.id][PARENT_COLUMN] != each.parent
         }
-        counts += Counts.of(change)
+        counts = counts.plus(Counts.of(change))
         done += len(entries)
         progress("writing accounts", done, len(catalog.accounts))
     return counts, moved

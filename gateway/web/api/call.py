@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -30,8 +29,7 @@ def answer(model: BaseModel, status: HTTPStatus = HTTPStatus.OK, location: str |
     return Answer(model.model_dump_json(), status, location)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One method of one path."""
 
     name: str
@@ -43,11 +41,11 @@ class Call:
     permission: Permission
     tag: str
     summary: str
+    answers: Mapping[HTTPStatus, type[BaseModel]]
     description: str = ""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
-    answers: Mapping[HTTPStatus, type[BaseModel]]
-    descriptions: Mapping[HTTPStatus, str] = field(default_factory=dict)
+    descriptions: Mapping[HTTPStatus, str] = {}
     errors: tuple[HTTPStatus, ...] = ()
     """Beyond those that every call may give."""
     is_idempotent: bool = False

@@ -1,7 +1,5 @@
 """How single values look in JSON: ids, times and money."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from decimal import Decimal

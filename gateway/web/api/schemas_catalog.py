@@ -1,7 +1,5 @@
 """What the calls about the catalog take and answer."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field

@@ -1,7 +1,5 @@
 """The one body that all errors have."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field
 
 

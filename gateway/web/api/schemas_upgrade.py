@@ -1,7 +1,5 @@
 """What the calls about upgrades take and answer."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field, StrictBool

@@ -18,13 +18,14 @@ from gateway.web.monitoring.figures import read_figures
 from gateway.web.monitoring.health import look_at_everything, show_health
 from gateway.web.monitoring.metrics import GatewayCollector, request_histogram, show_metrics
 from gateway.web.monitoring.probes import Look, Readiness, answer
-from gateway.web.registry import BACKGROUND, CLIENTS, DATABASE, METHODS, POOL_STATUS, READINESS, SETTINGS
+from gateway.web.registry import BACKGROUND, CLIENTS, DATABASE, POOL_STATUS, READINESS, SETTINGS
+from gateway.web.views import Method, add_address
 
 CACHE_SECONDS = 1.0
 FIGURES_CACHE_SECONDS = 5.0
 """Counting a long history takes a while; no scraper comes more often."""
 
-PROBED_WITH = ["GET", "HEAD", "OPTIONS"]
+PROBED_WITH = ("GET", "OPTIONS")
 """Balancers differ in what they send; the status is the same for all."""
 
 
@@ -80,7 +81,5 @@ def _probe(name: str, look: Look) -> Callable[[Request], Response]:
 
 
 def _add(config: Configurator, name: str, view: Callable[[Request], Response]) -> None:
-    route = f"monitoring.{name}"
-    config.add_route(route, f"/{name}")
-    config.add_view(view, route_name=route, request_method=("GET", "OPTIONS"))
-    config.registry[METHODS][route] = PROBED_WITH
+    methods = dict.fromkeys(PROBED_WITH, Method(view, permission=None))
+    add_address(config, f"monitoring.{name}", f"/{name}", methods)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
@@ -38,12 +37,12 @@ class Problem(NamedTuple):
     text: str
 
 
-@dataclass
 class Form:
     """What stands in the fields, by their names, and what is wrong with some of them."""
 
-    values: Mapping[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    def __init__(self, values: Mapping[str, str] | None = None, problems: Iterable[Problem] = ()) -> None:
+        self.values: Mapping[str, str] = values or {}
+        self.problems = list(problems)
 
     def value(self, name: str, default: str = "") -> str:
         return self.values.get(name, default)
@@ -86,7 +85,7 @@ class Form:
             for number, row in enumerate(kept)
             for member, text in row.items()
         }
-        return replace(self, values=others | numbered)
+        return Form(others | numbered, self.problems)
 
 
 class Refused(NamedTuple):
@@ -96,13 +95,12 @@ class Refused(NamedTuple):
     status: HTTPStatus
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """What the fields of a form are called, by the paths of the catalog."""
 
     names: Mapping[str, str]
     """By `member`, or by `collection.member`, where `{row}` stands for the row."""
-    rows: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[tuple[str, str]]] = {}
     """For a collection whose rows have no numbers: the key of each row in names of fields, and its name."""
 
     def locate(self, problem: CatalogProblem) -> Problem:
@@ -139,10 +137,10 @@ def attempt(form: Form, labels: Labels, save: Callable[[], Saved]) -> Saved | Re
     try:
         return save()
     except InvalidEntryError as exc:
-        problems = list(map(labels.locate, exc.problems))
-        return Refused(replace(form, problems=problems), HTTPStatus.UNPROCESSABLE_ENTITY)
+        problems = map(labels.locate, exc.problems)
+        return Refused(Form(form.values, problems), HTTPStatus.UNPROCESSABLE_ENTITY)
     except ChangedMeanwhileError as exc:
-        return Refused(replace(form, problems=[Problem("", "", str(exc))]), HTTPStatus.CONFLICT)
+        return Refused(Form(form.values, [Problem("", "", str(exc))]), HTTPStatus.CONFLICT)
 
 
 def sentence(error: Exception) -> str:

@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from gateway.db import Base
+from gateway.settings.base import Settings
+from gateway.web.api.kinds import APIModel
+
 LOAD = """\
 import sys
 from pathlib import Path
@@ -45,6 +49,16 @@ def test_it_does_not_load_what_it_has_no_use_for(loaded, module):
 @pytest.mark.parametrize("module", ["jinja2", "apscheduler", "gateway.web.panels.screens"])
 def test_it_has_loaded_what_it_serves_with(loaded, module):
     assert module in loaded
+
+
+@pytest.mark.parametrize("base", [Base, APIModel, Settings])
+def test_annotations_are_no_texts_that_would_be_compiled_once_more(base):
+    models = list(base.__subclasses__())
+    for model in models:
+        models += model.__subclasses__()
+        if model.__module__.startswith("gateway."):
+            assert "annotations" not in vars(sys.modules[model.__module__]), model.__module__
+    assert models
 
 
 def test_pyramid_finds_our_few_functions_in_place_of_setuptools_package():
