@@ -54,11 +54,9 @@ class Subscription(Base):
     customer_name: Mapped[str] = mapped_column(
         String(200).with_variant(String(200, collation="NOCASE"), "sqlite"), server_default=""
     )
-    """The name of its account, to sort by; the database keeps it, as it does the next two."""
-    upgrade_id: Mapped[int | None]
-    """Its newest upgrade."""
+    """The name of its account, to sort by; the database keeps it, as it does the next one."""
     upgrade_status: Mapped[str] = mapped_column(String(40), server_default=NEVER_UPGRADED)
-    """The status of that one."""
+    """That of its newest upgrade; on PostgreSQL it means nothing while that one is live."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(default=utcnow)
 

@@ -70,7 +70,7 @@ class UpgradeCancellation:
         for instance_id in sorted(selection.instance_ids()):
             abilities.require_upgrade(self._caller, instance_id)
         result = Cancellation()
-        with one_plan_for_all_rows(self._db):
+        with one_plan_for_all_rows(self._db.connection()):
             for which in selection.conditions():
                 result.canceled += self._cancel(which, now)
         for which in selection.conditions():

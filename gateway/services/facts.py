@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Row, Select, String, cast, func, literal_column, select, type_coerce
+from sqlalchemy import JSON, Row, Select, String, cast, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from gateway.models import (
-    LIVE,
     Account,
     PlanKind,
     PlanResource,
@@ -21,10 +20,10 @@ from gateway.models import (
     Subscription,
     SubscriptionResource,
     SubscriptionStatus,
-    Upgrade,
 )
 from gateway.services.eligibility import PlanFacts, ResourceFacts, SubscriptionFacts
 from gateway.services.keys import Listed, chunks, listed
+from gateway.services.newest_upgrades import HAS_LIVE_UPGRADE
 from gateway.services.upsert import is_postgresql
 
 _RESOURCES = (
@@ -41,17 +40,6 @@ _RESOURCES = (
     .scalar_subquery()
 )
 """Such as `3:25 4:0`: resource types and limits, in any order."""
-
-_HAS_LIVE_UPGRADE = (
-    select(Upgrade.id)
-    .where(
-        Upgrade.subscription_id == Subscription.id,
-        # As the index has it that keeps an upgrade from having company.
-        type_coerce(Upgrade.status, String).in_([literal_column(f"'{status.value}'") for status in LIVE]),
-    )
-    .correlate(Subscription)
-    .exists()
-)
 
 
 class FactsReader:
@@ -108,7 +96,7 @@ class FactsReader:
                 Subscription.service_plan_id.label("plan_id"),
                 (func.coalesce(Subscription.microsoft_subscription_id, "") != "").label("has_subscription"),
                 (func.coalesce(Account.microsoft_tenant_id, "") != "").label("has_tenant"),
-                _HAS_LIVE_UPGRADE.label("is_live"),
+                HAS_LIVE_UPGRADE.label("is_live"),
                 _RESOURCES.label("resources"),
                 asked.place.label("place"),
             )

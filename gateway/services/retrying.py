@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from gateway.models import Subscription, Upgrade, UpgradeBatch, UpgradeStatus
+from gateway.models import Upgrade, UpgradeBatch, UpgradeStatus
 from gateway.services.branch import sees_batch, sees_upgrade
 from gateway.services.caller import Caller
 from gateway.services.errors import (
@@ -147,9 +147,9 @@ class UpgradeRetry:
         return {before: (after, batch) for before, after, batch in rows}
 
     def _newest(self, subscription_ids: Sequence[str]) -> dict[str, int]:
-        query = select(Subscription.id, Subscription.upgrade_id)
-        rows = self._in_chunks(subscription_ids, lambda chunk: query.where(Subscription.id.in_(chunk)))
-        return {key: upgrade_id for key, upgrade_id in rows if upgrade_id is not None}
+        query = select(Upgrade.subscription_id, func.max(Upgrade.id)).group_by(Upgrade.subscription_id)
+        key = Upgrade.subscription_id
+        return dict(self._in_chunks(subscription_ids, lambda chunk: query.where(key.in_(chunk))))
 
     def _in_chunks(
         self, keys: Sequence[Any], query: Callable[[Sequence[Any]], Select[*tuple[Any, ...]]]

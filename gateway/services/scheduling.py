@@ -6,12 +6,18 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from secrets import token_bytes
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
+    Integer,
+    LargeBinary,
     SQLColumnExpression,
+    Uuid,
+    bindparam,
+    cast,
     exists,
     func,
     insert,
@@ -22,7 +28,6 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from gateway.models import (
-    LIVE,
     Account,
     ResourceKind,
     ResourceType,
@@ -49,7 +54,8 @@ from gateway.services.errors import (
 )
 from gateway.services.events import add_events
 from gateway.services.facts import FactsReader
-from gateway.services.keys import among, chunks, is_text_id, listed
+from gateway.services.keys import Listed, among, chunks, is_text_id, listed
+from gateway.services.newest_upgrades import HAS_LIVE_UPGRADE
 from gateway.services.planning import one_plan_for_all_rows
 from gateway.services.upgrade_paths import UpgradePaths
 from gateway.services.upsert import is_postgresql
@@ -58,6 +64,8 @@ log = logging.getLogger(__name__)
 
 MOST_SUBSCRIPTIONS = 100_000
 """In one request."""
+
+UUID_BYTES = 16
 
 LONGEST_NAME = 200
 """Of who asked, as the batch keeps it."""
@@ -168,9 +176,8 @@ class UpgradeScheduling:
         if is_postgresql(self._db):
             asked = listed(self._db, [key for key in subscription_ids if is_text_id(key)])
             # Those that are being upgraded are refused anyway; they belong to the engine, which never waits.
-            idle = Subscription.upgrade_status.not_in([status.value for status in LIVE])
             wanted = select(Subscription.id).where(
-                idle, sees_subscription(self._caller), Subscription.id == asked.key
+                ~HAS_LIVE_UPGRADE, sees_subscription(self._caller), Subscription.id == asked.key
             )
             locked = wanted.order_by(Subscription.id.collate("C")).with_for_update(of=Subscription)
             self._db.execute(select(func.count()).select_from(locked.subquery()))
@@ -244,6 +251,7 @@ class UpgradeScheduling:
         """Insert upgrades and their first events; row numbers follow the order of the request."""
         repeated = None if retry_of is None else [retry_of.get(key) for key in subscription_ids]
         asked = listed(self._db, subscription_ids, repeated)
+        request_id, correlation_id = _new_uuids(self._db, asked, len(subscription_ids))
         columns: dict[InstrumentedAttribute[Any], SQLColumnExpression[Any]] = {
             Upgrade.batch_id: literal(batch.id),
             Upgrade.subscription_id: Subscription.id,
@@ -255,8 +263,8 @@ class UpgradeScheduling:
             Upgrade.status: literal(UpgradeStatus.PENDING, Upgrade.status.type),
             Upgrade.attempts: literal(0),
             Upgrade.retry_of_id: asked.number,
-            Upgrade.request_id: _new_uuid(self._db),
-            Upgrade.correlation_id: _new_uuid(self._db),
+            Upgrade.request_id: request_id,
+            Upgrade.correlation_id: correlation_id,
         }
         times = (Upgrade.due_at, Upgrade.scheduled_at, Upgrade.changed_at)
         columns |= {column: literal(now, column.type) for column in times}
@@ -269,7 +277,7 @@ class UpgradeScheduling:
             .order_by(asked.place)
         )
         detail = f"Requested by {self._caller.name}"
-        with one_plan_for_all_rows(self._db):
+        with one_plan_for_all_rows(self._db.connection()):
             # One statement for all: objects, and even rows, would cost more than everything else here.
             self._db.execute(insert(Upgrade).from_select(list(columns), rows, include_defaults=False))
             add_events(self._db, Upgrade.batch_id == batch.id, "scheduled", detail, now)
@@ -283,14 +291,29 @@ class UpgradeScheduling:
         return sorted(zip(ids, subscription_ids, strict=True))
 
 
-def _new_uuid(db: Session) -> ColumnElement[Any]:
-    """A random one for each row, of version 4, as a column of them is stored."""
-    if is_postgresql(db):
-        return func.gen_random_uuid()
-    return literal_column(
-        "lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2)"
-        " || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(8)), 2))"
-    )
+def _new_uuids(db: Session, asked: Listed, count: int) -> Sequence[ColumnElement[Any]]:
+    """Two random ones for each row, of version 4, as a column of them is stored.
+
+    PostgreSQL is given the random bytes of all rows at once. It may have to open a file for each of its own,
+    which takes longer than to write the row.
+    """
+    if not is_postgresql(db):
+        made: ColumnElement[Any] = literal_column(
+            "lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2)"
+            " || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(8)), 2))"
+        )
+        return made, made
+    drawn = bindparam(None, token_bytes(2 * UUID_BYTES * count), type_=LargeBinary)
+    starts = [cast(1 + UUID_BYTES * (2 * asked.place + n), Integer) for n in (0, 1)]
+    return [_uuid(func.substr(drawn, start, UUID_BYTES)) for start in starts]
+
+
+def _uuid(drawn: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Random bytes in the shape of version 4."""
+    digits = func.encode(drawn, "hex")
+    for digit, place in (("4", 13), ("8", 17)):
+        digits = func.overlay(digits, digit, place)
+    return cast(digits, Uuid)
 
 
 class _TargetOffers:

@@ -25,11 +25,18 @@ class Order(NamedTuple):
 
         :raises InvalidCursorError: if the cursor is none of a list in this order
         """
-        if cursor is not None:
+        if (keys := self.last(cursor)) is not None:
             place = tuple_(*self.columns)
-            last = tuple_(*self._read(cursor))
+            last = tuple_(*keys)
             query = query.where(place < last if self.descending else place > last)
         return query.order_by(*[each.desc() if self.descending else each for each in self.columns])
+
+    def last(self, cursor: str | None) -> Sequence[Any] | None:
+        """What the row that the cursor names has in the columns of the order.
+
+        :raises InvalidCursorError: if the cursor is none of a list in this order
+        """
+        return None if cursor is None else self._read(cursor)
 
     def cursor_at(self, row: Row[Any]) -> str:
         """Names a row of the list, which begins with the columns of the order."""

@@ -13,12 +13,14 @@ from sqlalchemy import (
     CTE,
     Column,
     ColumnElement,
+    Row,
     Select,
     String,
     any_,
     bindparam,
     exists,
     func,
+    literal,
     select,
     true,
     type_coerce,
@@ -28,7 +30,6 @@ from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from gateway.models import (
-    NEVER_UPGRADED,
     Account,
     Subscription,
     SubscriptionResource,
@@ -40,6 +41,7 @@ from gateway.services.branch import sees_subscription
 from gateway.services.caller import Caller
 from gateway.services.errors import SubscriptionNotFoundError
 from gateway.services.keys import Item, chunks, is_text_id
+from gateway.services.newest_upgrades import NEWEST_ID, STATUSES, has_status, status_of_newest
 from gateway.services.paging import DEFAULT_LIMIT, Page, checked_limit, encode_cursor, text_cursor
 from gateway.services.searching import TextSearch
 from gateway.services.sorting import Order
@@ -153,6 +155,8 @@ class SubscriptionQueries:
         source = self._source(wanted)
         if source.found is None:
             page, _ = self._find(source, order, cursor, limit)
+            if cursor is None and page.next_cursor is None:
+                return page, min(len(page.items), at_most)
             return page, self.count(wanted, at_most=at_most)
         page, count = self._find(source, order, cursor, limit, source.counted(at_most).scalar_subquery())
         if count is None:  # There is no row that could say it.
@@ -192,17 +196,16 @@ class SubscriptionQueries:
 
         :param ids: only of these subscriptions
         """
-        query = (
-            select(Upgrade.id)
-            .join(Subscription, Subscription.upgrade_id == Upgrade.id)
-            .where(*self._source(wanted).on_table())
-        )
+        query = select(NEWEST_ID.label("id")).where(*self._source(wanted).on_table())
         if ids is None:
-            return self._db.scalars(query.order_by(Upgrade.id).limit(at_most)).all()
-        found: list[int] = []
+            newest = query.subquery().c.id
+            return self._db.scalars(
+                select(newest).where(newest.is_not(None)).order_by(newest).limit(at_most)
+            ).all()
+        found: list[int | None] = []
         for chunk in chunks([key for key in ids if is_text_id(key)]):
             found += self._db.scalars(query.where(Subscription.id.in_(chunk)))
-        return sorted(found)
+        return sorted(upgrade_id for upgrade_id in found if upgrade_id is not None)
 
     def vendors(self, service_plan_id: str) -> dict[str, str]:
         """Names of the vendors in whose branches the plan is subscribed to, by id."""
@@ -246,6 +249,9 @@ class SubscriptionQueries:
         """A page, and what one more column has in its first row."""
         # Ids come from an index alone; only of the rows of one page everything is read.
         keys = order.columns if order else (Subscription.id.expression,)
+        is_by_upgrades = order is not None and order.name == SubscriptionSort.UPGRADE_STATUS.value
+        if is_by_upgrades:
+            keys = status_of_newest(self._db), *keys[1:]
         columns: Sequence[ColumnElement[Any]] = [source.of(each) for each in keys]
         query = select(*columns, *more).where(*source.conditions)
         if order is not None:
@@ -255,7 +261,11 @@ class SubscriptionQueries:
             query = query.order_by(source.key)
             if (after := text_cursor(cursor)) is not None:
                 query = query.where(source.key > after)
-        found = self._db.execute(query.limit(checked_limit(limit) + 1)).all()
+        at_most = checked_limit(limit) + 1
+        if order is not None and is_by_upgrades and source.found is None:
+            found = self._status_by_status(source, order, cursor, at_most)
+        else:
+            found = self._db.execute(query.limit(at_most)).all()
         ids = [row.id for row in found[:limit]]
         if len(found) <= limit:
             next_cursor = None
@@ -264,13 +274,36 @@ class SubscriptionQueries:
         page = Page(list(self.by_ids(ids)), next_cursor)
         return page, found[0][-1] if found and more else None
 
+    def _status_by_status(
+        self, source: _Source, order: Order, cursor: str | None, at_most: int
+    ) -> Sequence[Row[Any]]:
+        """The rows of one status of upgrades after those of another, since no index need have all of them."""
+        found: list[Row[Any]] = []
+        status, last = order.last(cursor) or (None, None)
+        statuses = [source.upgrade_status] if source.upgrade_status else STATUSES
+        for each in reversed(statuses) if order.descending else statuses:
+            if status is not None and (each > status if order.descending else each < status):
+                continue
+            value = literal(each, String).label("upgrade_status")
+            query = select(value, Subscription.id).where(*source.conditions)
+            if not source.upgrade_status:
+                query = query.where(has_status(self._db, each))
+            if each == status:
+                query = query.where(Subscription.id < last if order.descending else Subscription.id > last)
+            query = query.order_by(Subscription.id.desc() if order.descending else Subscription.id)
+            found += self._db.execute(query.limit(at_most - len(found)))
+            if len(found) == at_most:
+                break
+        return found
+
     def _source(self, wanted: SubscriptionFilter) -> _Source:
         """Where the rows of a list are read from."""
+        status = _named(wanted.upgrade_status)
         if wanted.text is None:
-            return _Source(self._conditions(wanted))
+            return _Source(self._conditions(wanted), upgrade_status=status)
         search = self._search(wanted.text)
         if not search.is_gathered:
-            return _Source([*self._conditions(wanted), search.tried()])
+            return _Source([*self._conditions(wanted), search.tried()], upgrade_status=status)
         found = search.gathered(_READ_IN_LISTS, _of_plan(wanted))
         others = self._conditions(wanted._replace(service_plan_id=None))
         return _Source([_onto(found, each) for each in others], found)
@@ -278,10 +311,8 @@ class SubscriptionQueries:
     def _conditions(self, wanted: SubscriptionFilter) -> Sequence[ColumnElement[bool]]:
         """All but the text."""
         conditions = [sees_subscription(self._caller), _of_plan(wanted)]
-        if wanted.upgrade_status is not None:
-            status = wanted.upgrade_status
-            value = NEVER_UPGRADED if status == "none" else status.value
-            conditions.append(Subscription.upgrade_status == value)
+        if (status := _named(wanted.upgrade_status)) is not None:
+            conditions.append(has_status(self._db, status))
         if wanted.status is not None:
             conditions.append(Subscription.status == wanted.status)
         if wanted.vendor_id is not None:
@@ -301,6 +332,8 @@ class _Source(NamedTuple):
 
     conditions: Sequence[ColumnElement[bool]]
     found: CTE | None = None
+    upgrade_status: str | None = None
+    """The one that all of the table's rows have, by its name."""
 
     @property
     def key(self) -> ColumnElement[str]:
@@ -328,6 +361,10 @@ def _onto(found: CTE, expression: ColumnElement[Item]) -> ColumnElement[Item]:
         return found.corresponding_column(element) if isinstance(element, Column) else None
 
     return replacement_traverse(expression, {}, replaced)
+
+
+def _named(status: UpgradeStatusFilter | None) -> str | None:
+    return status.value if isinstance(status, UpgradeStatus) else status
 
 
 def _of_plan(wanted: SubscriptionFilter) -> ColumnElement[bool]:
@@ -364,9 +401,9 @@ _SORT_COLUMNS: dict[SubscriptionSort, tuple[ColumnElement[str], ...]] = {
 
 
 def _make_versions(is_wanted: ColumnElement[bool]) -> Prepared:
-    columns = Subscription.updated_at, Subscription.upgrade_id, Upgrade.changed_at
+    columns = Subscription.updated_at, Upgrade.id, Upgrade.changed_at
     query = select(Subscription.id, Subscription.branch_id, *columns)
-    return Prepared(query.outerjoin(Upgrade, Upgrade.id == Subscription.upgrade_id).where(is_wanted))
+    return Prepared(query.outerjoin(Upgrade, Upgrade.id == NEWEST_ID).where(is_wanted))
 
 
 _LISTED = func.json_each(bindparam("ids", type_=String)).table_valued("value")
@@ -379,5 +416,5 @@ _SHOWN: tuple[ORMOption, ...] = (
     selectinload(Subscription.resources).joinedload(SubscriptionResource.resource_type, innerjoin=True),
 )
 _WITH_NEWEST_UPGRADE = (
-    select(Subscription, Upgrade).outerjoin(Upgrade, Upgrade.id == Subscription.upgrade_id).options(*_SHOWN)
+    select(Subscription, Upgrade).outerjoin(Upgrade, Upgrade.id == NEWEST_ID).options(*_SHOWN)
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select, text, update
 
 from gateway.db import Database
-from gateway.models import AccountWord, Subscription, SubscriptionStatus, Upgrade, UpgradeStatus
+from gateway.models import LIVE, AccountWord, Subscription, SubscriptionStatus, Upgrade, UpgradeStatus
 from gateway.services.accounts import Accounts
 from gateway.services.errors import InvalidCursorError
 from gateway.services.paging import encode_keys
@@ -27,6 +29,7 @@ from tests.databases import sqlite_url
 from tests.factories import NOW, Factories
 from tests.unit.services.helpers import caller_of
 
+FILTERS = [*UpgradeStatus, "none"]
 _END = encode_keys(["-customer", "A", "a"])
 NAMES = st.sampled_from(["", "Ada", "ada", "Bo", "Ångström", "Zoë", "a b", "%", "'"])
 ROWS = st.lists(
@@ -102,6 +105,53 @@ class TestPages:
         assert seen == [row.subscription.id for row in queries.find(wanted, order=order, limit=10).items]
         assert len(set(seen)) == 5
 
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_statuses_of_upgrades_follow_each_other(self, db, factories, descending):
+        plan = factories.service_plan()
+        made = {}
+        for before, status in itertools.product([None, UpgradeStatus.COMPLETED], [*UpgradeStatus, None]):
+            each = _subscription(factories, plan, "Contoso", SubscriptionStatus.ACTIVE, before)
+            if status is not None:
+                factories.upgrade(each, status=status)
+            newest = status or before
+            made[each.id] = newest.value if newest else "none"
+        queries = SubscriptionQueries(db, caller_of(db, plan.vendor))
+        order = SubscriptionSort.UPGRADE_STATUS.order(descending=descending)
+        wanted = SubscriptionFilter(service_plan_id=plan.id)
+
+        seen, cursor = [], None
+        for _ in range(5):
+            page = queries.find(wanted, order=order, cursor=cursor, limit=3)
+            seen += [row.subscription.id for row in page.items]
+            cursor = page.next_cursor
+
+        assert cursor is None
+        assert seen == sorted(made, key=lambda key: (made[key], key), reverse=descending)
+        found = queries.find(replace(wanted, text="contoso"), order=order, limit=20)
+        assert [row.subscription.id for row in found.items] == seen
+        for each in FILTERS:
+            name = getattr(each, "value", each)
+            alike = [key for key in seen if made[key] == name]
+            for words in (None, "contoso"):
+                some = replace(wanted, upgrade_status=each, text=words)
+                assert [row.subscription.id for row in queries.find(some, order=order).items] == alike
+                assert queries.count(some, at_most=20) == len(alike)
+
+    @pytest.mark.parametrize(("limit", "is_counted"), [(2, True), (3, False)])
+    def test_a_list_of_one_page_need_not_be_counted(self, db, factories, plans_of, limit, is_counted):
+        plan = factories.service_plan()
+        for _ in range(3):
+            factories.subscription(plan)
+        queries = SubscriptionQueries(db, caller_of(db, plan.vendor))
+        wanted = SubscriptionFilter(service_plan_id=plan.id)
+        with plans_of(db) as found:
+            _, count = queries.find_counted(
+                wanted, order=SubscriptionSort.ID.order(), cursor=None, limit=limit, at_most=9
+            )
+
+        assert count == 3
+        assert any("count(" in statement for statement in found.statements()) == is_counted
+
     @pytest.mark.parametrize("sort", UpgradeSort)
     @pytest.mark.parametrize("descending", [False, True])
     def test_upgrades_of_a_batch_go_in_each_order(self, db, factories, sort, descending):
@@ -157,21 +207,33 @@ class TestWhatTheDatabaseKeeps:
         second = factories.upgrade(subscription)
         first.status = UpgradeStatus.COMPLETED
         db.flush()
-        kept = _kept(db, subscription)
+        before = _newest(db, subscription)
         second.status = UpgradeStatus.IN_PROGRESS
         db.flush()
 
-        assert kept == (second.id, "pending")
-        assert _kept(db, subscription) == (second.id, "in_progress")
+        assert before == (second.id, UpgradeStatus.PENDING)
+        assert _newest(db, subscription) == (second.id, UpgradeStatus.IN_PROGRESS)
+
+    @pytest.mark.parametrize("end", [each for each in UpgradeStatus if each not in LIVE])
+    def test_an_end_counts_whatever_was_before(self, db, factories, end):
+        subscription = factories.subscription()
+        first = factories.upgrade(subscription, status=UpgradeStatus.COMPLETED_WITH_WARNINGS)
+        second = factories.upgrade(subscription, status=UpgradeStatus.IN_PROGRESS)
+        second.status = end
+        db.flush()
+        first.status = UpgradeStatus.COMPLETED
+        db.flush()
+
+        assert _newest(db, subscription) == (second.id, end)
 
     def test_one_that_was_never_upgraded_says_so(self, db, factories):
-        assert _kept(db, factories.subscription()) == (None, "none")
+        assert _newest(db, factories.subscription()) == (None, "none")
 
     def test_upgrades_that_are_written_without_the_orm_count_too(self, db, factories):
         upgrade = factories.upgrade()
         db.execute(update(Upgrade).values(status=UpgradeStatus.CANCELED))
 
-        assert _kept(db, upgrade.subscription) == (upgrade.id, "canceled")
+        assert _newest(db, upgrade.subscription) == (upgrade.id, UpgradeStatus.CANCELED)
 
     def test_the_customer_is_known_by_its_name_of_today(self, db, factories):
         subscription = factories.subscription(account=factories.customer(name="Before"))
@@ -367,9 +429,10 @@ class TestHowTheyAreRead:
 
         assert found.scans() == []
 
-    @pytest.fixture
-    def plans_of(self):
-        return Plans
+
+@pytest.fixture
+def plans_of():
+    return Plans
 
 
 class Plans:
@@ -390,6 +453,9 @@ class Plans:
         """Look at a statement as well that goes to the driver itself."""
         compiled = prepared.on(self._db.get_bind().dialect)
         self._statements.append((compiled.sql, compiled.parameters(values)))
+
+    def statements(self):
+        return [statement for statement, _ in self._statements]
 
     def scans(self):
         """Lines of plans that read all of a table that is large."""
@@ -429,6 +495,10 @@ def _subscription(factories, plan, name, status, upgrade_status):
     return subscription
 
 
-def _kept(db, subscription):
-    columns = select(Subscription.upgrade_id, Subscription.upgrade_status)
-    return tuple(db.execute(columns.where(Subscription.id == subscription.id)).one())
+def _newest(db, subscription):
+    """The newest upgrade of the only subscription of a plan, and the statuses under which it is listed."""
+    queries = SubscriptionQueries(db, caller_of(db, subscription.service_plan.vendor))
+    [row] = queries.by_ids([subscription.id])
+    of_plan = SubscriptionFilter(service_plan_id=subscription.service_plan_id)
+    listed = [each for each in FILTERS if queries.count(replace(of_plan, upgrade_status=each), at_most=2)]
+    return row.upgrade_id, *listed

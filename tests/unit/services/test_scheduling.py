@@ -1,5 +1,7 @@
+import itertools
+
 import pytest
-from sqlalchemy import event, func, insert, select, text
+from sqlalchemy import String, event, func, insert, literal_column, select, update
 
 from gateway.models import (
     PlanKind,
@@ -26,6 +28,7 @@ from gateway.services.errors import (
     TooManySubscriptionsError,
 )
 from gateway.services.scheduling import UpgradeScheduling
+from gateway.services.subscription_queries import SubscriptionQueries
 from tests.factories import NOW, Factories
 from tests.unit.services.helpers import E1, E3, E5, Tree, caller_of, paths_of, visible_to
 
@@ -356,9 +359,11 @@ def test_of_upgrades_that_come_in_one_statement_the_newest_is_the_one_of_the_sub
         db.execute(insert(Upgrade).values(newer))
 
     with database.read() as db:
-        subscription = db.get_one(Subscription, columns["subscription_id"])
-        assert subscription.upgrade_id == columns["id"] + 3
-        assert subscription.upgrade_status == "canceled"
+        [row] = SubscriptionQueries(db, caller_of(db, Factories(db).provider())).by_ids(
+            [columns["subscription_id"]]
+        )
+        assert row.upgrade_id == columns["id"] + 3
+        assert row.subscription.upgrade_status == "canceled"
 
 
 class TestPlansOfPostgreSQL:
@@ -390,14 +395,20 @@ class TestPlansOfPostgreSQL:
         assert set(seen.values()) == {("force_generic_plan", "off")}
         assert planning(db.connection().connection.dbapi_connection) == ("force_custom_plan", "on")
 
-    def test_newest_upgrades_are_given_to_subscriptions_by_an_index(self, database):
-        """The plan is kept, whatever the size of the batch for which it was made."""
-        with database.read() as db:
-            settings = db.scalar(
-                text("SELECT proconfig FROM pg_proc WHERE proname = 'upgrades_give_their_status'")
-            )
+    def test_a_subscription_is_written_only_when_its_upgrade_ends(self, db, scheduler, plans):
+        """A new version of it goes into each of its indexes."""
+        subscription_id = plans.subscription()
+        version = select(literal_column("ctid::text", String)).where(Subscription.id == subscription_id)
+        versions = [db.scalar(version)]
+        [(upgrade_id, _)] = scheduler.schedule(
+            [subscription_id], plans.target.id, only_eligible=False, now=NOW
+        ).upgrades
+        for status in (UpgradeStatus.IN_PROGRESS, UpgradeStatus.FAILED):
+            versions.append(db.scalar(version))
+            db.execute(update(Upgrade).where(Upgrade.id == upgrade_id).values(status=status))
+        versions.append(db.scalar(version))
 
-        assert set(settings) == {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"}
+        assert [a == b for a, b in itertools.pairwise(versions)] == [True, True, False]
 
 
 def planning(driver):
