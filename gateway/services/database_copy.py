@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gateway.db import APPLICATION_NAME, Base, Database
 from gateway.errors import GatewayError
 from gateway.models import LicenseMove, Upgrade, UpgradeStatus
+from gateway.services.planning import one_plan_for_all_rows
 
 BATCH = 5_000
 """Rows that are read and written at once."""
@@ -55,7 +56,8 @@ def copy_database(source: Database, target: Database, *, now: datetime, progress
     with _alone(source) as reading, _alone(target) as writing:
         _refuse_leases(reading, now)
         _refuse_rows(writing)
-        rows = sum(_copy_table(each, reading, writing, progress) for each in Base.metadata.sorted_tables)
+        with one_plan_for_all_rows(writing):
+            rows = sum(_copy_table(each, reading, writing, progress) for each in Base.metadata.sorted_tables)
         _free_upgrades(writing)
         if not target.is_sqlite:
             _set_sequences(writing)

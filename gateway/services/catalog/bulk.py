@@ -22,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
-    text,
 )
 
 from gateway.services.upsert import insert_of
@@ -53,10 +52,7 @@ def run_among(
             result = connection.execute(statement.where(column.in_(some)))
         else:
             array = bindparam(None, some, type_=ARRAY(String))
-            # A plan that was made while the table was empty would look through all of it for every value.
-            connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
             result = connection.execute(statement.where(column == any_(array)))
-            connection.execute(text("SET LOCAL plan_cache_mode = auto"))
         if result.returns_rows:
             rows.extend(result)
     return rows

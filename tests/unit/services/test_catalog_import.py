@@ -2,7 +2,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from gateway.models import (
     Account,
@@ -297,6 +297,13 @@ class TestAnError:
             import_catalog(db, document, now=NOW)
 
         assert db.scalar(select(func.count()).select_from(Account)) == 0
+
+
+def test_postgresql_goes_on_planning_as_before(postgresql_database):
+    with postgresql_database.write() as db:
+        import_catalog(db, small_catalog(), now=NOW)
+
+        assert db.scalar(text("SHOW plan_cache_mode")) == "force_custom_plan"
 
 
 def test_many_entries_are_written_in_chunks(db, load, monkeypatch):
