@@ -9,18 +9,29 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, update
 
 from gateway.db import Base, Database
 from gateway.migrations import LOCATION, NewerSchemaError, migrate
-from gateway.models import Account
+from gateway.models import Account, Upgrade, UpgradeStatus
 from gateway.schema import current_revision, known_revisions, newest_revision
+from gateway.services.subscription_queries import SubscriptionFilter, SubscriptionQueries
 from tests.databases import sqlite_url
+from tests.factories import Factories
+from tests.unit.services.helpers import caller_of
 
 NODES = 3
 
-CHECKED_ELSEWHERE = ["account_id", "application_instance_id", "source_plan_id", "target_plan_id"]
-"""Columns of upgrades whose keys PostgreSQL does without: values are copied, and what they name stays."""
+CHECKED_ELSEWHERE = [
+    "fk_upgrade_account_id",
+    "fk_upgrade_application_instance_id",
+    "fk_upgrade_batch_id",
+    "fk_upgrade_event_upgrade_id",
+    "fk_upgrade_source_plan_id",
+    "fk_upgrade_subscription_id",
+    "fk_upgrade_target_plan_id",
+]
+"""Keys that PostgreSQL does without: triggers check them for many rows at once, and what they name stays."""
 
 
 def test_the_schema_is_what_the_models_say(database):
@@ -28,9 +39,8 @@ def test_the_schema_is_what_the_models_say(database):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, Account.metadata)
 
-    missing = [f"fk_upgrade_{column}" for column in CHECKED_ELSEWHERE]
     assert sorted((what, key.name) for what, key in differences) == (
-        [] if database.is_sqlite else [("add_fk", name) for name in missing]
+        [] if database.is_sqlite else [("add_fk", name) for name in CHECKED_ELSEWHERE]
     )
 
 
@@ -120,6 +130,32 @@ def test_nodes_that_start_at_once_migrate_once(empty_database, nodes, old):
 
     assert Counter(found) == {old: 1, newest_revision(): NODES - 1}
     assert current_revision(empty_database) == newest_revision()
+
+
+def test_subscriptions_have_the_status_of_their_newest_upgrade_as_before(empty_database):
+    migrate(empty_database, "0011")
+    with empty_database.write() as db:
+        factories = Factories(db)
+        plan = factories.service_plan()
+        statuses = [None, UpgradeStatus.FAILED, UpgradeStatus.PENDING, UpgradeStatus.IN_PROGRESS]
+        made = {factories.subscription(plan): status for status in statuses}
+        for each, status in made.items():
+            if status is not None:
+                factories.upgrade(each, status=UpgradeStatus.COMPLETED)
+                factories.upgrade(each, status=status)
+        expected = {each.id: status for each, status in made.items()}
+        plan_id, vendor = plan.id, plan.vendor
+
+    migrate(empty_database)
+
+    with empty_database.write() as db:
+        queries = SubscriptionQueries(db, caller_of(db, vendor))
+        for key, status in expected.items():
+            wanted = SubscriptionFilter(service_plan_id=plan_id, upgrade_status=status or "none")
+            assert [row.subscription.id for row in queries.find(wanted).items] == [key]
+        db.execute(update(Upgrade).where(Upgrade.finished_at.is_(None)).values(status=UpgradeStatus.CANCELED))
+        canceled = SubscriptionFilter(service_plan_id=plan_id, upgrade_status=UpgradeStatus.CANCELED)
+        assert queries.count(canceled, at_most=9) == 3
 
 
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(empty_database):

@@ -1,7 +1,7 @@
 """Promises that the database keeps, whatever a program does."""
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.models import (
@@ -11,8 +11,11 @@ from gateway.models import (
     PlanResource,
     ResourceRate,
     ServicePlan,
+    Subscription,
     SubscriptionPeriod,
+    SubscriptionResource,
     Upgrade,
+    UpgradeBatch,
     UpgradeStatus,
 )
 
@@ -126,6 +129,55 @@ class TestWhatAnUpgradeTellsOf:
         told = _spare(db, factories, model)
         db.execute(update(Upgrade).where(Upgrade.id == upgrade.id).values({column: told}))
         return told
+
+
+class TestWhatBelongsTogether:
+    @pytest.mark.parametrize("missing", [{"subscription_id": "nobody's"}, {"batch_id": 999_999}])
+    def test_an_upgrade_names_what_is_there(self, db, factories, missing):
+        upgrade = factories.upgrade(status=UpgradeStatus.FAILED)
+        columns = {column.key: getattr(upgrade, column.key) for column in Upgrade.__table__.columns}
+        another = columns | {"id": upgrade.id + 1}
+
+        db.execute(insert(Upgrade).values(another))
+        with pytest.raises(IntegrityError):
+            db.execute(insert(Upgrade).values([another | {"id": upgrade.id + 2} | missing]))
+
+    @pytest.mark.parametrize("model", [Subscription, UpgradeBatch, Upgrade])
+    def test_what_is_named_stays(self, db, named, model):
+        with pytest.raises(IntegrityError):
+            db.execute(delete(model).where(model.id == named))
+
+    @pytest.mark.parametrize("model", [Subscription, UpgradeBatch, Upgrade])
+    def test_what_is_named_keeps_its_id(self, db, named, model):
+        another = "another" if model is Subscription else 999_999
+        with pytest.raises(IntegrityError):
+            db.execute(update(model).where(model.id == named).values(id=another))
+
+    @pytest.mark.parametrize("model", [Subscription, UpgradeBatch, Upgrade])
+    def test_what_nobody_names_may_go(self, db, factories, named, model):
+        if model is Upgrade:
+            spare = factories.upgrade().id
+        else:
+            spare = (factories.subscription() if model is Subscription else factories.batch()).id
+            db.execute(delete(SubscriptionResource).where(SubscriptionResource.subscription_id == str(spare)))
+        db.execute(delete(model).where(model.id == spare))
+        db.expire_all()
+
+        assert db.get(model, spare) is None
+        assert db.get(model, named) is not None
+
+    @pytest.fixture
+    def named(self, db, factories, model):
+        """The id of a row that an upgrade names, or an event, and nothing else does."""
+        upgrade = factories.upgrade()
+        factories.upgrade_event(upgrade)
+        named = {
+            Subscription: upgrade.subscription_id,
+            UpgradeBatch: upgrade.batch_id,
+            Upgrade: upgrade.id,
+        }[model]
+        db.execute(delete(SubscriptionResource))
+        return named
 
 
 def _spare(db, factories, model):
