@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -127,13 +126,13 @@ class TestPages:
 
         assert cursor is None
         assert seen == sorted(made, key=lambda key: (made[key], key), reverse=descending)
-        found = queries.find(replace(wanted, text="contoso"), order=order, limit=20)
+        found = queries.find(wanted._replace(text="contoso"), order=order, limit=20)
         assert [row.subscription.id for row in found.items] == seen
         for each in FILTERS:
             name = getattr(each, "value", each)
             alike = [key for key in seen if made[key] == name]
             for words in (None, "contoso"):
-                some = replace(wanted, upgrade_status=each, text=words)
+                some = wanted._replace(upgrade_status=each, text=words)
                 assert [row.subscription.id for row in queries.find(some, order=order).items] == alike
                 assert queries.count(some, at_most=20) == len(alike)
 
@@ -500,5 +499,5 @@ def _newest(db, subscription):
     queries = SubscriptionQueries(db, caller_of(db, subscription.service_plan.vendor))
     [row] = queries.by_ids([subscription.id])
     of_plan = SubscriptionFilter(service_plan_id=subscription.service_plan_id)
-    listed = [each for each in FILTERS if queries.count(replace(of_plan, upgrade_status=each), at_most=2)]
+    listed = [each for each in FILTERS if queries.count(of_plan._replace(upgrade_status=each), at_most=2)]
     return row.upgrade_id, *listed
