@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+LEISURELY = 5
+"""A niceness: a third of the processor time of each other that wants some."""
 
 
 @contextmanager
@@ -22,15 +27,22 @@ def without_collection() -> Iterator[None]:
         gc.enable()
 
 
-@contextmanager
-def at_leisure() -> Iterator[None]:
-    """Leave the processor to others first, where the system allows to take that back."""
-    if not hasattr(os, "SCHED_BATCH"):
-        yield
-        return
-    usual = os.sched_getscheduler(0)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, usual, os.sched_param(0))
+def at_leisure(load: Callable[[], None]) -> None:
+    """Do it in a thread that leaves the processor to others first, where a thread can have a priority.
+
+    It could not be raised again; so the thread ends with what it does, and all others keep theirs.
+    """
+    thread = threading.Thread(target=_after, args=(_step_back, load), name="at-leisure")
+    thread.start()
+    thread.join()
+
+
+def _after(first: Callable[[], None], then: Callable[[], None]) -> None:
+    first()
+    then()
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":  # Elsewhere it would be the priority of the whole process.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.nice(0) + LEISURELY)

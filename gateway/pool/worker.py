@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +120,21 @@ class Worker:
 
     def _warm_up(self, warm: Warm) -> None:
         """Import beforehand what the application needs; with time enough, make one as a rehearsal."""
+        if warm.is_urgent:
+            self._load(warm)
+        else:
+            at_leisure(lambda: self._load(warm))
+        self._report("warm")
+
+    def _load(self, warm: Warm) -> None:
         try:
-            with nullcontext() if warm.is_urgent else at_leisure(), without_collection():
+            with without_collection():
                 preload(warm.ini)
                 if not warm.is_urgent:
                     rehearse(warm.ini)
         except Exception as exc:
             # Whoever is to serve with it finds out, and says it, when it matters.
             log.exception("Spare worker could not import everything: error=%s", type(exc).__name__)
-        self._report("warm")
 
     def _prepare(self, go: Go) -> Serving:
         self._settings = settings = restore_settings(go.settings)

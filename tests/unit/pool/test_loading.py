@@ -2,10 +2,12 @@
 
 import gc
 import os
+import sys
+import threading
 
 import pytest
 
-from gateway.pool.loading import at_leisure, without_collection
+from gateway.pool.loading import LEISURELY, at_leisure, without_collection
 
 
 @pytest.fixture(autouse=True)
@@ -29,21 +31,38 @@ def test_garbage_is_looked_for_again_after_a_mistake():
     assert gc.isenabled()
 
 
-@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system has no such thing")
-def test_the_usual_way_to_be_scheduled_comes_back():
-    usual = os.sched_getscheduler(0)
-
-    with at_leisure():
-        assert os.sched_getscheduler(0) == os.SCHED_BATCH
-
-    assert os.sched_getscheduler(0) == usual
+def niceness():
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
-def test_without_a_way_to_be_at_leisure_it_is_done_as_usual(monkeypatch):
-    monkeypatch.delattr(os, "SCHED_BATCH", raising=False)
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own there")
+def test_at_leisure_others_go_first_and_afterwards_it_is_as_usual():
+    usual, found = niceness(), []
+
+    at_leisure(lambda: found.append(niceness()))
+
+    assert found == [min(usual + LEISURELY, 19)]
+    assert niceness() == usual
+
+
+def test_where_nothing_can_go_first_it_is_done_as_usual(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(os, "setpriority", raising=False)
     done = []
 
-    with at_leisure():
-        done.append(1)
+    at_leisure(lambda: done.append(1))
+
+    assert done == [1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own there")
+def test_where_that_is_forbidden_it_is_done_as_usual(monkeypatch):
+    def forbidden(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    done = []
+
+    at_leisure(lambda: done.append(1))
 
     assert done == [1]
