@@ -97,7 +97,6 @@ class Legacy:
         return (
             same_offer(subscription.offer_id, work.upgrade.target_offer_id or "")
             and subscription.status is SubscriptionStatus.ACTIVE
-            and not _is(subscription, work.upgrade.source_microsoft_subscription_id)
             and subscription.id.casefold() not in seen
         )
 

@@ -124,7 +124,7 @@ class TestNobodyWaitsForAnother:
         return postgresql_database
 
     def test_the_end_of_a_subscription_that_is_being_imported_waits_alone(self, database, make):
-        make(many(3))
+        *_, waiting = make(many(4))
         book = Book(database, 3)
         held, *others = book.ids
         entry = ends(database, held)
@@ -137,9 +137,10 @@ class TestNobodyWaitsForAnother:
                 assert written(database) == others
                 db.commit()
                 assert future.result(PATIENCE) == [None] * 3
-        book.ledger.close()
 
         assert status_of(database, held) is UpgradeStatus.FAILED
+        assert status_of(database, waiting) is UpgradeStatus.PENDING  # Who is alone chooses nothing.
+        book.ledger.close()
 
     def test_a_claim_leaves_alone_what_is_being_imported(self, database, make):
         first, second = make(many(2))

@@ -17,6 +17,7 @@ from gateway.models import (
     MoveResult,
     Role,
     UpgradeStatus,
+    UpgradeStep,
     UserLicense,
     UserLicenseState,
 )
@@ -126,6 +127,15 @@ class TestVerification:
         states = [each.state for each in people(world, upgrade)]
         assert sorted(state.value for state in states) == ["kept", "kept", "moved", "moved"]
 
+    def test_what_microsoft_reports_is_said_also_where_all_who_are_left_may_keep_the_old_license(self, world):
+        world.control.fault("license_errors", users=2)
+
+        upgrade = world.run(world.context(license_patience_minutes=0), world.schedule("one", STANDARD))
+
+        assert len(in_state(world, upgrade, UserLicenseState.KEPT)) == 2
+        assert upgrade.status is UpgradeStatus.COMPLETED_WITH_WARNINGS
+        assert "Licences of 2 users could not be moved" in upgrade.reason
+
     def test_somebody_who_was_deleted_meanwhile_is_not_left_behind(self, world):
         world.control.fault("users_left_behind", share=1.0)
         world.control.fault(
@@ -178,6 +188,29 @@ class TestWhatGoesWrongMeanwhile:
         assert upgrade.reason_code == "licenses_not_verified"
         assert "licenses_not_noted" in [each.name for each in upgrade.events]
         assert upgrade.subscription.service_plan_id == STANDARD
+
+    def test_of_users_who_could_not_all_be_read_nobody_is_kept(self, world):
+        world.control.fault("status", status=403, code=900308, match={"kind": "licenses"}, after=3, times=1)
+
+        upgrade = world.run(world.context(), world.schedule("team", STANDARD))
+
+        assert upgrade.license_check is LicenseCheck.FAILED
+        assert people(world, upgrade) == []
+
+    def test_an_engine_that_stops_does_not_give_microsoft_more_time(self, world, monkeypatch):
+        world.control.fault("users_left_behind", share=1.0)
+        upgrade_id = world.schedule("team", STANDARD)
+        ctx = world.context()
+        world.claim(ctx)
+        stop_after(monkeypatch, ctx, TEAM + 2)
+
+        while not ctx.stopping.is_set():
+            world.clock.sleep(advance(upgrade_id, ctx) or 0)
+
+        upgrade = world.read(upgrade_id)
+        assert upgrade.step is UpgradeStep.VERIFYING
+        assert upgrade.licenses_awaited_until > world.clock.now
+        assert upgrade.target_sku_id is not None
 
     def test_users_that_cannot_be_read_any_more_after_it_fail_no_upgrade(self, world):
         world.control.fault("status", status=403, code=900308, match={"kind": "licenses"}, after=TEAM)
@@ -343,6 +376,25 @@ class TestMoveLicenses:
         assert len(in_state(world, left_behind, UserLicenseState.MOVING)) == 2
         run(world, LicenseMover(world.context("node:next")))
         assert world.read(left_behind.id).status is UpgradeStatus.COMPLETED
+
+    def test_a_pause_that_microsoft_asks_for_is_made(self, world, left_behind):
+        request(world, left_behind)
+        world.control.fault("throttle", retry_after=120, times=1, match=UPDATE)
+
+        LicenseMover(world.context()).work()
+
+        with world.database.read() as db:
+            assert db.scalars(select(LicenseMove)).one().due_at >= world.clock.now + timedelta(seconds=119)
+
+    def test_without_a_user_to_sign_in_as_nothing_is_tried(self, world, left_behind):
+        request(world, left_behind)
+        world.settings = world.settings.model_copy(update={"application_instances": (app_only(),)})
+
+        run(world, LicenseMover(world.context()))
+
+        assert updates(world) == []
+        failed = in_state(world, left_behind, UserLicenseState.LEFT_BEHIND)
+        assert ["has no refreshToken" in each.detail for each in failed] == [True] * 3
 
     def test_one_that_came_before_a_newer_upgrade_is_left_alone(self, world, left_behind):
         request(world, left_behind)

@@ -71,14 +71,17 @@ def test_one_whose_worker_died_at_this_node_is_free_at_once(database, upgrade):
     assert heir.take() == upgrade.id
 
 
-def test_the_end_completes_the_upgrade_and_leaves_no_row(database, upgrade):
+def test_the_end_completes_the_upgrade_and_leaves_no_row_of_it(database, upgrade):
     queue = queue_of(database, "node:one")
     queue.take()
+    with database.write() as db:
+        other = Factories(db).upgrade(status=UpgradeStatus.COMPLETED_WITH_WARNINGS).id
+        db.add(LicenseMove(upgrade_id=other, requested_by="anna", requested_at=NOW, due_at=NOW))
 
     queue.finish(upgrade.id, UpgradeEvent(name="licenses_moved"), status=UpgradeStatus.COMPLETED)
 
     with database.read() as db:
-        assert db.scalars(select(LicenseMove)).all() == []
+        assert db.scalars(select(LicenseMove.upgrade_id)).all() == [other]
         assert db.get_one(Upgrade, upgrade.id).status is UpgradeStatus.COMPLETED
         assert db.scalars(select(UpgradeEvent.name)).all() == ["licenses_moved"]
 
@@ -91,6 +94,28 @@ def test_users_are_written_down_and_written_over(database, noting):
     book.forget(UserLicenseState.OTHER)
 
     assert [(each.user_id, each.state) for each in book.users()] == [("ada", UserLicenseState.MOVED)]
+
+
+def test_everybody_is_struck_out_where_no_state_is_named(database, noting):
+    book = LicenseBook(noting, 1)
+    book.write([user("ada", UserLicenseState.NOTED), user("bo", UserLicenseState.OTHER)])
+
+    book.forget()
+
+    assert book.users() == []
+
+
+def test_those_of_an_earlier_upgrade_are_taken_over_and_nobody_else(database, noting):
+    with database.write() as db:
+        factories = Factories(db)
+        earlier, other = (factories.upgrade(id=each, status=UpgradeStatus.FAILED) for each in (2, 3))
+        people = [factories.user_license(upgrade).user_id for upgrade in (earlier, other)]
+    book = LicenseBook(noting, 1)
+
+    book.take_over(earlier.id)
+
+    assert [each.user_id for each in book.users()] == people[:1]
+    assert [each.user_id for each in LicenseBook(noting, other.id).users()] == people[1:]
 
 
 def test_who_lost_the_upgrade_writes_nobody_down(database, noting):

@@ -185,6 +185,18 @@ class TestTurns:
 
             assert [each.upgrade_id for each in queue.candidates(statements)] == ids
 
+    def test_one_that_is_given_back_is_the_next_though_others_of_its_batch_wait(self, database, make):
+        make("vendor", 2)
+        queue = backlog.Backlog()
+        with closing(StatementWriter(database)) as writer, writer.transaction() as statements:
+            queue.discover(*statements.each([queue.ask_for_batches(everything=True)]))
+            waits, given_back = queue.candidates(statements)
+            queue.pass_over(waits.batch, waits.tenant_id)
+
+            queue.give_back([given_back])
+
+            assert list(queue.candidates(statements)) == [given_back]
+
     def test_what_was_passed_over_is_seen_before_its_batch_leaves_the_line(
         self, database, make, make_ledger, monkeypatch
     ):
