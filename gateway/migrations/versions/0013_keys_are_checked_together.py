@@ -7,8 +7,8 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-# For each row PostgreSQL looks a key up by a query of its own, and locks what it finds. Upgrades come by the
-# thousand; a line of a timeline comes with each step, from whoever holds the upgrade.
+# For each row PostgreSQL looks a key up by a query of its own. Upgrades come by the thousand: what they name
+# is locked as before, by two queries for all of them. A line of a timeline comes from who holds the upgrade.
 DROPPED = {
     "upgrade": ("fk_upgrade_subscription_id", "fk_upgrade_batch_id"),
     "upgrade_event": ("fk_upgrade_event_upgrade_id",),
@@ -17,14 +17,17 @@ DROPPED = {
 BELONG = (
     """
     CREATE FUNCTION upgrades_belong() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        there bigint;
+        batches_there bigint;
     BEGIN
-        IF EXISTS (
-            SELECT FROM added
-            WHERE NOT EXISTS (SELECT FROM subscription WHERE subscription.id = added.subscription_id)
-        ) OR EXISTS (
-            SELECT FROM (SELECT DISTINCT batch_id FROM added) AS named
-            WHERE NOT EXISTS (SELECT FROM upgrade_batch WHERE upgrade_batch.id = named.batch_id)
-        ) THEN
+        PERFORM FROM subscription JOIN added ON subscription.id = added.subscription_id
+        FOR KEY SHARE OF subscription;
+        GET DIAGNOSTICS there = ROW_COUNT;
+        PERFORM FROM upgrade_batch WHERE id IN (SELECT batch_id FROM added) FOR KEY SHARE;
+        GET DIAGNOSTICS batches_there = ROW_COUNT;
+        IF there < (SELECT count(*) FROM added)
+        OR batches_there < (SELECT count(DISTINCT batch_id) FROM added) THEN
             RAISE foreign_key_violation USING
                 MESSAGE = 'an upgrade names no subscription or no batch; expected one of each';
         END IF;
