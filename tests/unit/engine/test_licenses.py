@@ -168,6 +168,17 @@ class TestVerification:
         assert asked(world, "users", "licenses") == []
         assert people(world, upgrade) == []
 
+    def test_no_more_users_are_read_where_microsoft_does_not_tell_how_many_there_are(
+        self, world, monkeypatch
+    ):
+        monkeypatch.setattr("gateway.engine.noting.find_sku", lambda _work, _sku_id: None)
+
+        upgrade = world.run(world.context(license_check_max_users=TEAM - 1), world.schedule("team", STANDARD))
+
+        assert upgrade.license_check is LicenseCheck.COUNTS
+        assert len(asked(world, "licenses")) == TEAM - 1
+        assert people(world, upgrade) == []
+
     def test_microsoft_is_given_time_to_move_them_where_only_numbers_are_compared(self, world):
         world.control.fault("licenses_lag", seconds=200)
 
