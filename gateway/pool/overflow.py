@@ -22,7 +22,16 @@ class Overflow:
     def refuse(self, count: int = 1) -> None:
         """So many more were refused just now."""
         self._untold += count
-        now = self._clock()
-        if now - self._told_at >= TELL_SECONDS:
-            self._told_at, count, self._untold = now, self._untold, 0
+        self.keep()
+
+    def keep(self) -> None:
+        """To be called again and again: tell of those that were refused meanwhile, once it is time."""
+        if self._clock() - self._told_at >= TELL_SECONDS:
+            self.tell_rest()
+
+    def tell_rest(self) -> None:
+        """Tell of all that were not told of yet."""
+        if self._untold:
+            self._told_at = self._clock()
+            count, self._untold = self._untold, 0
             self._tell(count)

@@ -155,6 +155,7 @@ class Serving:
         while (left := self._close_idle()) and time.monotonic() < self._drain_began + self._drain_limit:
             self._turn(DRAIN_LOOP_SECONDS)
         self._dispatcher.shutdown(timeout=1)
+        self._overflow.tell_rest()
         seconds = time.monotonic() - self._drain_began
         log.info("HTTP drained: seconds=%.2f connections_cut=%s", seconds, left)
         return left == 0
@@ -200,6 +201,7 @@ class Serving:
         while self._refused:
             self._overflow.refuse()
             self._refused.popleft().service()
+        self._overflow.keep()
 
     def _begin_drain(self, limit: float, let_go: bool, lingering: bool) -> None:
         if not self._draining.is_set():

@@ -218,6 +218,7 @@ class Supervisor:
             self._keep_simulator()
             self._keep_spare()
             self._backlog.keep(self._pool.good_settings.application_pool.queue_length)
+            self._overflow.keep()
             self._publish()
             self._service_manager.keep(service_condition(self._pool, self._config_error(), self._ending))
         except Exception:

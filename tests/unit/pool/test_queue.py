@@ -105,3 +105,23 @@ def test_a_flood_is_told_now_and_then():
     overflow.refuse(5)
 
     assert told == [1, 7]
+
+
+def test_the_rest_of_a_flood_is_told_although_nobody_else_is_refused():
+    clock = Clock()
+    told: list[int] = []
+    overflow = Overflow(told.append, clock)
+    for _ in range(3):
+        overflow.refuse()
+    overflow.keep()
+    assert told == [1]
+
+    clock.now += TELL_SECONDS
+    overflow.keep()
+    overflow.keep()
+    overflow.refuse()
+    assert told == [1, 2]
+
+    overflow.tell_rest()
+    overflow.tell_rest()
+    assert told == [1, 2, 1]

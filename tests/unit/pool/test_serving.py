@@ -10,6 +10,7 @@ from waitress.server import BaseWSGIServer
 from waitress.task import Task, WSGITask
 
 from gateway.pool.listener import Address, bind, bound_address
+from gateway.pool.overflow import TELL_SECONDS
 from gateway.pool.serving import Serving
 from gateway.pool.worker import only_with_secret
 from tests.functional.pool.helpers import eventually
@@ -210,6 +211,30 @@ def test_beyond_the_length_of_the_queue_requests_are_refused_at_once(server):
     again = server.connect()
     assert get(again)[0] == 200
     for client in (*waiting, refused, probe, again):
+        client.close()
+
+
+def test_all_that_were_refused_are_told_of_in_the_end(server):
+    server.serving.open()
+    server.application.let_go.clear()
+    waiting = [server.connect() for _ in range(6)]
+    for client in waiting:
+        client.request("GET", "/")
+    eventually(lambda: server.serving.state()["running"] == 2 and server.serving.state()["queue"] == 4)
+
+    clients = [server.connect() for _ in range(4)]
+    assert [get(client)[0] for client in clients[:3]] == [503] * 3
+    assert server.refused == [1]
+    server.serving._overflow._told_at -= TELL_SECONDS
+    eventually(lambda: server.refused == [1, 2])
+
+    assert get(clients[3])[0] == 503
+    server.application.let_go.set()
+    assert [client.getresponse().status for client in waiting] == [200] * 6
+    server.serving.drain(5)
+    assert server.wait_for_end()
+    assert server.refused == [1, 2, 1]
+    for client in (*waiting, *clients):
         client.close()
 
 
