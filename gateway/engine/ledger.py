@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -23,8 +23,8 @@ from gateway.engine.backlog import ANY_BATCH, IN_PROGRESS, PENDING
 from gateway.engine.successors import Successor
 from gateway.engine.taking import OFFER, Taking
 from gateway.models import Upgrade, UpgradeEvent
-from gateway.services.plan_change import PlanChange, change_plans, lock_subscriptions
-from gateway.statements import Prepared, PreparedForMany, Statements, StatementWriter, among
+from gateway.services.plan_change import PlanChange, Rows, change_plans, lock_of, resources_of
+from gateway.statements import Command, Prepared, PreparedForMany, Statements, StatementWriter, among
 
 log = logging.getLogger(__name__)
 
@@ -249,19 +249,20 @@ class Ledger:
         self, group: Sequence[_Waiting], statements: Statements, now: datetime, is_alone: bool
     ) -> list[Entry]:
         """Write outcomes, but for their events; those that were written."""
-        wanted = [w.entry.ends.subscription_id for w in group if w.entry and w.entry.ends]
-        locked = lock_subscriptions(statements, wanted, wait=is_alone)
+        entries = [w.entry for w in group if w.entry]
+        if not entries:
+            return []
+        locked, mine, resources = self._hold(statements, entries, wait=is_alone)
         for waiting in group:
             end = waiting.entry and waiting.entry.ends
             # The others do not wait for who holds that subscription, such as an import of all of them.
             waiting.must_go_alone = bool(end and end.subscription_id not in locked)
         here = [(w.entry, w) for w in group if w.entry and not w.must_go_alone]
-        mine = self._hold(statements, [entry.upgrade_id for entry, _ in here])
         for entry, waiting in here:
             # Whoever does not know of a request may be about to send another one.
             waiting.is_lost = mine.get(entry.upgrade_id, _NOT_MINE) != entry.intended_at
         written = [entry for entry, waiting in here if not waiting.is_lost]
-        change_plans(statements, [entry.change for entry in written if entry.change], now)
+        change_plans(statements, [entry.change for entry in written if entry.change], resources, now)
         by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for entry in written:
             by_columns.setdefault(tuple(entry.values), []).append({"id": entry.upgrade_id, **entry.values})
@@ -269,14 +270,24 @@ class Ledger:
             statements.run_many(_setting(columns), rows, owner=self._owner)
         return written
 
-    def _hold(self, statements: Statements, upgrade_ids: list[int]) -> dict[int, datetime | None]:
-        """Those of them whose lease is this worker's, and when a request of each was last about to leave.
+    def _hold(
+        self, statements: Statements, entries: Sequence[Entry], *, wait: bool
+    ) -> tuple[Collection[str], dict[int, datetime | None], Sequence[Rows]]:
+        """Keep what is written about from everybody else until the transaction ends, asking all at once.
 
-        Nobody else takes them until the transaction ends.
+        :param wait: for who holds a subscription
+        :returns: subscriptions of ended upgrades that are held; those upgrades whose lease is this worker's,
+            and when a request of each was last about to leave; what changes of plans must be told
         """
-        if not upgrade_ids:
-            return {}
-        return dict(statements.rows(_HOLD, keys=upgrade_ids, owner=self._owner))
+        ended = [entry.ends.subscription_id for entry in entries if entry.ends]
+        # SQLite has one writer at a time, who holds everything.
+        locks = [lock_of(ended, wait=wait)] if ended and not statements.is_sqlite else []
+        held: Command = _HOLD, {"keys": [entry.upgrade_id for entry in entries], "owner": self._owner}
+        changes = [entry.change for entry in entries if entry.change]
+        asked = [*locks, held, *(resources_of(changes) if changes else [])]
+        found = statements.each(asked)
+        locked = [key for (key,) in found.pop(0)] if locks else ended
+        return locked, dict(found[0]), found[1:]
 
 
 def _before_their_successors(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:

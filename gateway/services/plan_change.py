@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
 
@@ -18,9 +18,12 @@ from gateway.models import (
     UpgradeStatus,
 )
 from gateway.partner_center import same_offer
-from gateway.statements import Prepared, PreparedForMany, Statements, among
+from gateway.statements import Command, Prepared, PreparedForMany, Statements, among
 
 log = logging.getLogger(__name__)
+
+
+Rows = Sequence[Sequence[Any]]
 
 
 class PlanChange(NamedTuple):
@@ -37,30 +40,35 @@ class PlanChange(NamedTuple):
     """What the upgrade ended as; written with the plan, it need not be written by the trigger again."""
 
 
-def lock_subscriptions(
-    statements: Statements, subscription_ids: Sequence[str], *, wait: bool
-) -> frozenset[str]:
-    """Keep others from changing them until the transaction ends; those with which that worked.
+def lock_of(subscription_ids: Sequence[str], *, wait: bool) -> Command:
+    """Keeps others from changing them until the transaction ends; those with which that worked.
 
-    :param wait: for who holds one now. SQLite has one writer at a time, who holds everything.
+    :param wait: for who holds one now
     """
-    if statements.is_sqlite or not subscription_ids:
-        return frozenset(subscription_ids)
-    locked = statements.rows(_LOCK if wait else _TRY_LOCK, keys=list(subscription_ids))
-    return frozenset(key for (key,) in locked)
+    return (_LOCK if wait else _TRY_LOCK), {"keys": subscription_ids}
 
 
-def change_plans(statements: Statements, changes: Sequence[PlanChange], now: datetime) -> None:
+def resources_of(changes: Sequence[PlanChange]) -> list[Command]:
+    """What `change_plans` must be told."""
+    plan_ids = list({change.target_plan_id for change in changes})
+    keys = [change.subscription_id for change in changes]
+    return [(_PLANNED, {"keys": plan_ids}), (_HELD, {"keys": keys})]
+
+
+def change_plans(
+    statements: Statements, changes: Sequence[PlanChange], found: Sequence[Rows], now: datetime
+) -> None:
     """Give each subscription its target plan, and the resources of that plan.
 
     The license gets the quantity that Microsoft has; what is counted besides (kind `other`) keeps its limit
     and usage where the subscription had it; licenses and add-ons that were not bought get limit 0.
+
+    :param found: the rows of `resources_of` these changes, and of others it may be
     """
     if not changes:
         return
+    planned, held = found
     keys = [change.subscription_id for change in changes]
-    plan_ids = list({change.target_plan_id for change in changes})
-    planned, held = statements.each([(_PLANNED, {"keys": plan_ids}), (_HELD, {"keys": keys})])
     resources = [
         resource
         for change in changes
