@@ -48,6 +48,11 @@ class Successors:
             self._begun[successor.candidate.upgrade_id] = successor.candidate
             return successor
 
+    def first(self, count: int) -> list[Candidate]:
+        """Up to so many of those that come first, who leave the line to be claimed before they begin."""
+        with self._lock:
+            return [self._line.popleft().candidate for _ in range(min(count, len(self._line)))]
+
     def withdraw(self) -> list[Candidate]:
         """All that stand in line, which then do not begin this way."""
         with self._lock:

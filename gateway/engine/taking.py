@@ -108,12 +108,14 @@ class Taking:
         claimed = self._claim(statements, begun[:places], {}, now, _CLAIM_BEGUN) if begun else []
         free = self._share(statements, places - len(claimed))
         rooms = self._rooms_left(statements) if free > 0 else {}
-        if free > 0 or begun[places:]:
+        if rooms or begun[places:]:
             self._withdraw_successors()
             self._backlog.give_back(begun[places:])
         wanted = len(claimed) + free
         while len(claimed) < wanted:
-            chosen = self._choose(statements, wanted - len(claimed), rooms)
+            missing = wanted - len(claimed)
+            # The rest of the line stays: what ends meanwhile needs successors, or it would come here as well.
+            chosen = self._successors.first(missing) or self._choose(statements, missing, rooms)
             if not chosen:
                 break
             claimed += self._claim(statements, chosen, rooms, now, _CLAIM)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.engine.ledger import Entry, LeaseLostError, Ledger, NotClaimedError
 from gateway.engine.steps import advance
+from gateway.engine.taking import Taking
 from gateway.models import Upgrade, UpgradeEvent, UpgradeStatus
 from gateway.statements import Statements
 from tests.catalogs import STANDARD
@@ -113,6 +114,26 @@ class TestASuccessor:
         stored, begun = read(database, second), worker.begun[1]
         columns = [column.key for column in Upgrade.__table__.columns]
         assert {key: begun[key] for key in columns} == {key: getattr(stored, key) for key in columns}
+
+    def test_stays_in_line_while_one_before_it_is_claimed_for_an_end_that_had_none(
+        self, database, make, make_worker, monkeypatch
+    ):
+        ids = make(many(8))
+        worker = make_worker(3)
+        worker.ledger.claim()
+        claim, in_line = Taking._claim, []
+
+        def look_and_claim(taking, *how):
+            in_line.append(len(taking._successors))
+            return claim(taking, *how)
+
+        monkeypatch.setattr(Taking, "_claim", look_and_claim)
+        monkeypatch.setattr(worker.ledger, "_successor", lambda: None)
+
+        worker.end(ids[0])
+
+        assert in_line == [2]
+        assert in_progress(database) == ids[1:4]
 
     def test_that_was_canceled_meanwhile_ends_there_and_another_one_begins(self, database, make, make_worker):
         first, second, third = make(many(3))
