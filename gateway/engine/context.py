@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from sqlalchemy.orm.attributes import manager_of_class
 
 from gateway.db import Database
 from gateway.engine.clients import PartnerCenterClients
-from gateway.engine.ledger import End, Entry, Ledger
+from gateway.engine.ledger import End, Entry, LeaseLostError, Ledger
 from gateway.engine.outcome import Outcome, fail, outcome_unknown
 from gateway.engine.pauses import Pauses
 from gateway.engine.taking import READ, ROW
@@ -80,6 +80,8 @@ class EngineContext:
     """What to do instead of the steps of Microsoft, for measuring everything around them."""
     on_claimed: Callable[[list[tuple[int, datetime]]], None] = lambda _due_times: None
     """Is told which upgrades were claimed, and when they are due."""
+    on_ended: Callable[[int, Exception | None], None] | None = None
+    """Is told which upgrade has its end written, or why not. Without it, `record` waits for that itself."""
     on_left_over: Callable[[float], None] = lambda _seconds: None
     """Is told that there may be a place for another upgrade, in so many seconds."""
 
@@ -94,6 +96,11 @@ class EngineContext:
     @cached_property
     def rows(self) -> dict[int, Row]:
         """What this worker works on; each entry is of one thread at a time."""
+        return {}
+
+    @cached_property
+    def _failures(self) -> dict[int, Exception]:
+        """What kept the end of an upgrade from being written, after its thread had gone on with another."""
         return {}
 
     @cached_property
@@ -121,10 +128,11 @@ class EngineContext:
         if row is None or not row.is_fresh:
             row = self.rows[upgrade_id] = self._read(upgrade_id)
         row.is_fresh = False
-        upgrade = row.copy()
-        if not self._owns(upgrade):
+        if not self._owns(row):
             del self.rows[upgrade_id]
+            self._failures.pop(upgrade_id, None)
             return None
+        upgrade = row.copy()
         client = self.clients.for_instance_name(row.instance_name)
         return Work(
             upgrade,
@@ -157,6 +165,8 @@ class EngineContext:
     def record(self, upgrade_id: int, outcome: Outcome) -> Outcome:
         """Write one outcome with its event, in one transaction; what was written is returned.
 
+        An end is only left to be written where somebody is told that it was.
+
         :raises LeaseLostError: if another worker has taken the upgrade over; nothing is written then
         """
         now = self.clock()
@@ -167,38 +177,64 @@ class EngineContext:
         values = row.values | changes
         # What waits is read again before its next step.
         self.rows.pop(upgrade_id, None)
-        self.ledger.record(
-            Entry(
-                upgrade_id,
-                changes,
-                _event(values, outcome, now) if outcome.event else None,
-                _plan_change(values) if outcome.finish in UPGRADED else None,
-                End(values["subscription_id"], values["microsoft_tenant_id"]) if outcome.finish else None,
-                row.values["intended_at"],
-            )
+        entry = Entry(
+            upgrade_id,
+            changes,
+            _event(values, outcome, now) if outcome.event else None,
+            _plan_change(values) if outcome.finish in UPGRADED else None,
+            End(values["subscription_id"], values["microsoft_tenant_id"]) if outcome.finish else None,
+            row.values["intended_at"],
         )
+        if outcome.finish and self.on_ended:
+            self.ledger.leave(entry, partial(self._end_written, self.on_ended, upgrade_id, outcome))
+            return outcome
+        self.ledger.record(entry)
         if not outcome.finish and not outcome.after:
             self.rows[upgrade_id] = Row(values | {"instance_name": row.instance_name})
-        if outcome.event:
-            log.info("Upgrade: id=%s event=%s detail=%s", upgrade_id, outcome.event, outcome.detail)
+        _log(upgrade_id, outcome)
         return outcome
 
-    def _owns(self, upgrade: Upgrade) -> bool:
-        return upgrade.status is UpgradeStatus.IN_PROGRESS and upgrade.lease_owner == self.owner
+    def _end_written(
+        self,
+        tell: Callable[[int, Exception | None], None],
+        upgrade_id: int,
+        outcome: Outcome,
+        failure: Exception | None,
+    ) -> None:
+        if failure is None:
+            _log(upgrade_id, outcome)
+        elif isinstance(failure, LeaseLostError):  # Whoever looks at it next finds whose it is.
+            log.warning("Lease lost: %s", failure)
+        else:
+            self._failures[upgrade_id] = failure
+        tell(upgrade_id, failure)
+
+    def hear_of_failure(self, upgrade_id: int) -> None:
+        """Raise what kept its end from being written, if anything did, where the next thread hears it."""
+        if failure := self._failures.pop(upgrade_id, None):
+            raise failure
+
+    def _owns(self, row: Row) -> bool:
+        return row.values["status"] is UpgradeStatus.IN_PROGRESS and row.values["lease_owner"] == self.owner
 
     def bounded(self, upgrade: Upgrade, outcome: Outcome) -> Outcome:
         """The outcome, unless its tries or its time are used up: nothing waits for ever."""
-        now = self.clock()
         if outcome.finish or not outcome.after:
             return outcome
         if outcome.counts and upgrade.attempts + 1 >= self.app.upgrade_max_attempts:
             return _give_up(upgrade, f"{outcome.detail}; tried {upgrade.attempts + 1} times")
+        now = self.clock()
         waited = now + timedelta(seconds=outcome.after) - (upgrade.started_at or now)
         if waited > timedelta(hours=self.app.upgrade_timeout_hours):
             return _give_up(
                 upgrade, f"{outcome.waiting_for}; {self.app.upgrade_timeout_hours:g} hours are over"
             )
         return outcome
+
+
+def _log(upgrade_id: int, outcome: Outcome) -> None:
+    if outcome.event:
+        log.info("Upgrade: id=%s event=%s detail=%s", upgrade_id, outcome.event, outcome.detail)
 
 
 def _columns(row: Mapping[str, Any], outcome: Outcome, now: datetime, lease_end: datetime) -> dict[str, Any]:

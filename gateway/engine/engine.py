@@ -24,7 +24,7 @@ from gateway.engine.doorbell import Doorbell
 from gateway.engine.housekeeping import clean_up, move_log
 from gateway.engine.listening import Listening
 from gateway.engine.mover import LicenseMover
-from gateway.engine.steps import advance
+from gateway.engine.steps import WRITTEN_LATER, advance
 from gateway.models import Upgrade, UpgradeStep
 from gateway.settings import GatewaySettings
 
@@ -72,8 +72,6 @@ class Engine:
         """
         self._database = database
         self._limit = settings.app.max_allowed_nb_of_simultaneous_upgrades
-        # While the end of an upgrade is being written, its successor has begun in another thread.
-        self._threads = 2 * self._limit
         self._node = node
         self._clock = clock = clock or database.clock
         owner = f"{node}:{uuid4().hex[:12]}"
@@ -85,6 +83,7 @@ class Engine:
             clock,
             steps=steps or {},
             on_claimed=self._on_claimed,
+            on_ended=self._on_ended,
             on_left_over=self._on_left_over,
         )
         self._claims = Claims(database, owner, self._context.lease, clock)
@@ -191,7 +190,7 @@ class Engine:
         scheduler = BackgroundScheduler(
             executors={
                 "default": ThreadPoolExecutor(HOUSEKEEPING_THREADS),
-                "upgrades": ThreadPoolExecutor(self._threads),
+                "upgrades": ThreadPoolExecutor(self._limit),
             },
             job_defaults={"misfire_grace_time": None, "coalesce": True},
             timezone="UTC",
@@ -272,7 +271,7 @@ class Engine:
         """Have so many more threads take what stands in line, as far as there are slots."""
         while wanted > 0:
             with self._slots_lock:
-                if self._slots >= self._threads:
+                if self._slots >= self._limit:
                     return
                 self._slots += 1
             self._scheduler.add_job(self._serve, executor="upgrades")
@@ -296,11 +295,19 @@ class Engine:
         except Exception:  # The next upgrade must not suffer from it.
             log.exception("Work broke off: upgrade=%s", upgrade_id)
         finally:
-            due_at = None if after is None else self._clock() + timedelta(seconds=after)
-            if self._agenda.put_back(upgrade_id, due_at):
-                self._signal.set()
-            if self._context.stopping.is_set():
-                self._give_back(upgrade_id)
+            if after != WRITTEN_LATER:
+                self._put_back(upgrade_id, after)
+
+    def _on_ended(self, upgrade_id: int, failure: Exception | None) -> None:
+        """Its end is written; if that failed a thread is to look at it again."""
+        self._put_back(upgrade_id, None if failure is None else 0.0)
+
+    def _put_back(self, upgrade_id: int, after: float | None) -> None:
+        due_at = None if after is None else self._clock() + timedelta(seconds=after)
+        if self._agenda.put_back(upgrade_id, due_at):
+            self._signal.set()
+        if after is not None and self._context.stopping.is_set():
+            self._give_back(upgrade_id)
 
     def _give_back(self, upgrade_id: int) -> None:
         try:

@@ -1,29 +1,32 @@
 """The one place where the engine writes about its upgrades, for many of its threads at once.
 
-What several threads have to write goes into one transaction: while one of them commits, the others gather,
-and whoever comes first leads the next commit. An outcome is written whole or not at all, one whose lease is
-lost is refused alone, and nobody goes on before the commit that holds their words. What an outcome leaves
-free is claimed in the same transaction, and may begin before its end; see `successors`.
+What several threads have to write goes into one transaction. Whoever comes first commits; while that takes
+its time the others gather, and are committed by a thread of the ledger's own. An outcome is written whole or
+not at all, one whose lease is lost is refused alone, and nobody goes on with an upgrade before the commit
+that holds their words. Its end is left here by a thread that goes on with another one. What an end leaves
+free is claimed in the same transaction, and may begin before it; see `successors`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, select
 
 from gateway.db import Database
 from gateway.engine.backlog import ANY_BATCH, IN_PROGRESS, PENDING
+from gateway.engine.clerk import Clerk
 from gateway.engine.successors import Successor
 from gateway.engine.taking import OFFER, Taking
 from gateway.models import Upgrade, UpgradeEvent
-from gateway.services.plan_change import PlanChange, Rows, change_plans, lock_of, resources_of
+from gateway.services.plan_change import PlanChange, Resources, change_plans, lock_of, resources_of
 from gateway.statements import Command, Prepared, PreparedForMany, Statements, StatementWriter, among
 
 log = logging.getLogger(__name__)
@@ -33,9 +36,12 @@ CHANNEL = "gateway_upgrades"
 
 
 HEAD_START = 0.002
-"""Seconds that a successor has to begin, before the thread that writes the end before it goes on. Those ends
-that come meanwhile are written with it.
+"""Seconds that a successor has to begin, before the end before it is written. Those ends that come meanwhile
+are written with it.
 """
+
+OnWritten = Callable[[Exception | None], None]
+"""Is told that it was written, or what has kept it from being written."""
 
 
 class LeaseLostError(Exception):
@@ -44,6 +50,10 @@ class LeaseLostError(Exception):
 
 class NotClaimedError(LeaseLostError):
     """It began before it was claimed, in vain: it was canceled, had no place, or the engine stops."""
+
+
+Mine = Mapping[int, datetime | None]
+"""When a request was last about to leave, of each upgrade that this worker holds."""
 
 
 class End(NamedTuple):
@@ -75,10 +85,11 @@ class _Waiting:
 
     entry: Entry | None
     everything: bool = False
+    on_written: OnWritten | None = None
+    """Whom to tell, where no thread waits."""
     successor: Successor | None = None
     """What has begun in the place of the upgrade that ends here."""
     gate: threading.Lock = field(default_factory=threading.Lock)
-    is_done: bool = False
     is_lost: bool = False
     must_go_alone: bool = False
     error: Exception | None = None
@@ -119,6 +130,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._gathering: list[_Waiting] = []
         self._is_led = False
+        self._clerk = Clerk(self._catch_up, "ledger-clerk")
         self._not_claimed: set[int] = set()
         """Successors that began in vain, and do not know it yet."""
         self.commits = 0
@@ -130,23 +142,14 @@ class Ledger:
         :raises LeaseLostError: if another worker has taken the upgrade over; nothing is written then
         :raises NotClaimedError: if it was begun as a successor, in vain; nothing is written then either
         """
-        successor = self._successor() if entry.ends else None
-        waiting = self._write(_Waiting(entry, successor=successor))
-        if waiting.must_go_alone:
-            waiting = _Waiting(entry)
-            writer = StatementWriter(self._database)
-            try:
-                self._transact([waiting], writer, is_alone=True)
-            finally:
-                writer.close()
-        if waiting.is_lost:
-            if entry.upgrade_id in self._not_claimed:
-                self._not_claimed.discard(entry.upgrade_id)
-                raise NotClaimedError(f"upgrade {entry.upgrade_id} could not be claimed")
-            raise LeaseLostError(f"upgrade {entry.upgrade_id} is worked on by somebody else")
+        self._write(_Waiting(entry))
 
-    def _successor(self) -> Successor | None:
-        return None if self._stopping.is_set() else self._taking.successor()
+    def leave(self, entry: Entry, on_written: OnWritten) -> None:
+        """Have it written soon. When this returns, the successor of what ends here has begun.
+
+        :param on_written: is told by another thread, with what `record` would raise if it was not written
+        """
+        self._gather(_Waiting(entry, on_written=on_written))
 
     def claim(self, *, everything: bool = True) -> list[int]:
         """Take pending upgrades while fewer than the limit are in progress, whoever works on those.
@@ -159,42 +162,90 @@ class Ledger:
         return self._write(_Waiting(None, everything)).claimed
 
     def close(self) -> None:
+        self._clerk.end()
         self._writer.close()
 
     def _write(self, waiting: _Waiting) -> _Waiting:
         waiting.gate.acquire()
-        with self._lock:
-            self._gathering.append(waiting)
-            leads, self._is_led = not self._is_led, True
-        try:
-            if waiting.successor is not None:
-                self._on_claimed([self._taking.as_claimed(waiting.successor, self._clock())])
-                self._stopping.wait(HEAD_START)
-        finally:
-            while not waiting.is_done:
-                if not leads:
-                    waiting.gate.acquire()  # Until it is written, or until it is this thread's turn to lead.
-                if not waiting.is_done:
-                    self._lead()  # Others first, it may be.
-                leads = False
+        if self._gather(waiting):
+            self._commit_gathered()
+            with self._lock:
+                self._is_led = bool(self._gathering)
+            if self._is_led:
+                self._clerk.call()
+        waiting.gate.acquire()  # Until it is written.
+        if waiting.must_go_alone:
+            self._write_alone(waiting)
         if waiting.error is not None:
             raise waiting.error
         return waiting
 
-    def _lead(self) -> None:
+    def _gather(self, waiting: _Waiting) -> bool:
+        """Have it written with the next commit; whether the caller has to see to that."""
+        if waiting.entry and waiting.entry.ends and not self._stopping.is_set():
+            waiting.successor = self._taking.successor()
         with self._lock:
-            group, self._gathering = _before_their_successors(self._gathering)
+            self._gathering.append(waiting)
+            is_first, self._is_led = not self._is_led, True
+        try:
+            if waiting.successor is not None:
+                self._on_claimed([self._taking.as_claimed(waiting.successor, self._clock())])
+        finally:
+            if is_first and waiting.on_written:
+                self._clerk.call(HEAD_START)
+        return is_first and waiting.on_written is None
+
+    def _catch_up(self) -> None:
+        """Commit until nothing has gathered meanwhile."""
+        while True:
+            with self._lock:
+                self._is_led = bool(self._gathering)
+            if not self._is_led:
+                return
+            self._commit_gathered()
+
+    def _commit_gathered(self) -> None:
+        with self._lock:
+            group, self._gathering = self._gathering, []
         try:
             self._commit(group)
         finally:
-            with self._lock:
-                heir = self._gathering[0] if self._gathering else None
-                self._is_led = heir is not None
             for waiting in group:
-                waiting.is_done = True
-                waiting.gate.release()
-            if heir is not None:
-                heir.gate.release()
+                self._tell(waiting)
+
+    def _tell(self, waiting: _Waiting) -> None:
+        """Say that it is written, or why not."""
+        if waiting.on_written is None:
+            waiting.gate.release()
+        elif waiting.must_go_alone:
+            threading.Thread(
+                target=self._write_later, args=(waiting,), name="ledger-alone", daemon=True
+            ).start()
+        else:
+            self._call_back(waiting)
+
+    def _call_back(self, waiting: _Waiting) -> None:
+        assert waiting.on_written is not None
+        try:
+            waiting.on_written(waiting.error)
+        except Exception:  # The others are to be told as well.
+            log.exception("What was written could not be told")
+
+    def _write_later(self, waiting: _Waiting) -> None:
+        self._write_alone(waiting)
+        self._call_back(waiting)
+
+    def _write_alone(self, waiting: _Waiting) -> None:
+        """Wait for who holds its subscription, and hold nobody else up."""
+        waiting.must_go_alone, waiting.successor = False, None
+        writer = StatementWriter(self._database)
+        try:
+            self._transact([waiting], writer, is_alone=True)
+        except Exception as exc:  # Whoever wants it written hears of it.
+            log.warning("Transaction of one entry rolled back", exc_info=True)
+            waiting.error = exc
+        finally:
+            writer.close()
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
         """All in one transaction; if that fails each in its own, so that only the guilty one hears of it."""
@@ -212,52 +263,89 @@ class Ledger:
 
     def _transact(self, group: Sequence[_Waiting], writer: StatementWriter, *, is_alone: bool) -> None:
         now = self._clock()
-        claimed: list[Mapping[str, Any]] = []
-        requests = [w for w in group if w.entry is None]
-        begun = [w.successor.candidate for w in group if w.successor]
+        turns = _in_turns(group)
+        done = []
         # What was claimed is noted once more before anything is sent, and that note waits for the disk.
-        with writer.transaction(waits_for_disk=len(requests) < len(group)) as statements:
-            written = self._apply([w for w in group if w.entry], statements, now, is_alone)
-            tenants = [entry.ends.tenant_id for entry in written if entry.ends]
-            if self._stopping.is_set():
-                self._taking.give_back(begun)
-            # Alone, it is not this thread's turn to use the backlog; whoever looks around next claims.
-            elif not is_alone and (tenants or requests or begun):
-                if requests:
-                    self._taking.discover(statements, everything=any(w.everything for w in requests))
-                claimed = self._taking.take(statements, tenants, begun, now)
-            events = [entry.event for entry in written if entry.event]
-            events += [_event(row["id"], now, "started") for row in claimed]
-            statements.run_many(_ADD_EVENT, events)
+        with writer.transaction(waits_for_disk=any(w.entry for w in group)) as statements:
+            mine, resources = self._prepare(group, turns[0], statements, wait=is_alone)
+            for turn in turns:
+                if turn is not turns[0]:
+                    mine = dict(statements.each([self._hold(turn)])[0])
+                written = self._apply(turn, statements, mine, resources, now)
+                done.append(_Done(written, self._take(turn, written, statements, now, is_alone)))
+            statements.run_many(_ADD_EVENT, list(chain.from_iterable(each.events(now) for each in done)))
             is_left_over, is_offered = self._taking.is_unfinished, not is_alone and self._taking.is_offered
-            if (is_offered or len(tenants) > len(claimed)) and statements.rows(_IS_PENDING):
+            is_short = sum(each.freed for each in done) > sum(len(each.claimed) for each in done)
+            if (is_offered or is_short) and statements.rows(_IS_PENDING):
                 is_left_over = True
                 if not statements.is_sqlite:
                     statements.rows(_NOTIFY, channel=CHANNEL, sender=self._owner)
         self.commits += 1
-        for waiting in requests:
-            waiting.claimed = [row["id"] for row in claimed]
-        at_work = {candidate.upgrade_id for candidate in begun}
-        self._not_claimed |= at_work
-        self._not_claimed -= {row["id"] for row in claimed}
-        if new := [row for row in claimed if row["id"] not in at_work]:
-            self._on_claimed(new)
+        for turn, each in zip(turns, done, strict=True):
+            self._conclude(turn, each.claimed)
         if is_left_over:
             self._on_left_over(OFFER if is_offered else 0.0)
 
+    def _prepare(
+        self, group: Sequence[_Waiting], first: Sequence[_Waiting], statements: Statements, *, wait: bool
+    ) -> tuple[Mine, Resources]:
+        """Keep what ends from everybody else until the transaction ends; all is asked at once.
+
+        :param wait: for who holds a subscription; otherwise its end is left to be written alone
+        :returns: what this worker holds of the first turn; what changes of plans must be told
+        """
+        entries = [waiting.entry for waiting in group if waiting.entry]
+        if not entries:
+            return {}, Resources()
+        ended = [entry.ends.subscription_id for entry in entries if entry.ends]
+        # SQLite has one writer at a time, who holds everything.
+        locks = [lock_of(ended, wait=wait)] if ended and not statements.is_sqlite else []
+        changes = [entry.change for entry in entries if entry.change]
+        asked = [*locks, self._hold(first), *(resources_of(changes) if changes else [])]
+        found = statements.each(asked)
+        if locks:
+            held = {key for (key,) in found.pop(0)}
+            for waiting in group:
+                end = waiting.entry and waiting.entry.ends
+                waiting.must_go_alone = bool(end and end.subscription_id not in held)
+        return dict(found[0]), Resources(*found[1:])
+
+    def _hold(self, turn: Sequence[_Waiting]) -> Command:
+        """Keeps upgrades whose lease is this worker's; when a request of each was last about to leave."""
+        return _HOLD, {"keys": [w.entry.upgrade_id for w in turn if w.entry], "owner": self._owner}
+
+    def _take(
+        self,
+        turn: Sequence[_Waiting],
+        written: Sequence[Entry],
+        statements: Statements,
+        now: datetime,
+        is_alone: bool,
+    ) -> list[Mapping[str, Any]]:
+        """Claim what these ask for, have begun, or have made room for."""
+        tenants = [entry.ends.tenant_id for entry in written if entry.ends]
+        requests = [waiting for waiting in turn if waiting.entry is None]
+        begun = [waiting.successor.candidate for waiting in turn if waiting.successor]
+        if self._stopping.is_set():
+            self._taking.give_back(begun)
+            return []
+        # Alone, it is not this thread's turn to use the backlog; whoever looks around next claims.
+        if is_alone or not (tenants or requests or begun):
+            return []
+        if requests:
+            self._taking.discover(statements, everything=any(w.everything for w in requests))
+        return self._taking.take(statements, tenants, begun, now)
+
     def _apply(
-        self, group: Sequence[_Waiting], statements: Statements, now: datetime, is_alone: bool
+        self,
+        turn: Sequence[_Waiting],
+        statements: Statements,
+        mine: Mine,
+        resources: Resources,
+        now: datetime,
     ) -> list[Entry]:
         """Write outcomes, but for their events; those that were written."""
-        entries = [w.entry for w in group if w.entry]
-        if not entries:
-            return []
-        locked, mine, resources = self._hold(statements, entries, wait=is_alone)
-        for waiting in group:
-            end = waiting.entry and waiting.entry.ends
-            # The others do not wait for who holds that subscription, such as an import of all of them.
-            waiting.must_go_alone = bool(end and end.subscription_id not in locked)
-        here = [(w.entry, w) for w in group if w.entry and not w.must_go_alone]
+        here = [(w.entry, w) for w in turn if w.entry and not w.must_go_alone]
         for entry, waiting in here:
             # Whoever does not know of a request may be about to send another one.
             waiting.is_lost = mine.get(entry.upgrade_id, _NOT_MINE) != entry.intended_at
@@ -270,31 +358,52 @@ class Ledger:
             statements.run_many(_setting(columns), rows, owner=self._owner)
         return written
 
-    def _hold(
-        self, statements: Statements, entries: Sequence[Entry], *, wait: bool
-    ) -> tuple[Collection[str], dict[int, datetime | None], Sequence[Rows]]:
-        """Keep what is written about from everybody else until the transaction ends, asking all at once.
+    def _conclude(self, turn: Sequence[_Waiting], claimed: list[Mapping[str, Any]]) -> None:
+        """Tell what was claimed, and what could not be written; all of it is committed."""
+        ids = [row["id"] for row in claimed]
+        for waiting in turn:
+            if waiting.entry is None:
+                waiting.claimed = ids
+            elif waiting.is_lost:
+                waiting.error = self._loss_of(waiting.entry.upgrade_id)
+        at_work = {waiting.successor.candidate.upgrade_id for waiting in turn if waiting.successor}
+        self._not_claimed |= at_work.difference(ids)
+        self._not_claimed -= set(ids)
+        if new := [row for row in claimed if row["id"] not in at_work]:
+            self._on_claimed(new)
 
-        :param wait: for who holds a subscription
-        :returns: subscriptions of ended upgrades that are held; those upgrades whose lease is this worker's,
-            and when a request of each was last about to leave; what changes of plans must be told
-        """
-        ended = [entry.ends.subscription_id for entry in entries if entry.ends]
-        # SQLite has one writer at a time, who holds everything.
-        locks = [lock_of(ended, wait=wait)] if ended and not statements.is_sqlite else []
-        held: Command = _HOLD, {"keys": [entry.upgrade_id for entry in entries], "owner": self._owner}
-        changes = [entry.change for entry in entries if entry.change]
-        asked = [*locks, held, *(resources_of(changes) if changes else [])]
-        found = statements.each(asked)
-        locked = [key for (key,) in found.pop(0)] if locks else ended
-        return locked, dict(found[0]), found[1:]
+    def _loss_of(self, upgrade_id: int) -> LeaseLostError:
+        if upgrade_id in self._not_claimed:
+            self._not_claimed.discard(upgrade_id)
+            return NotClaimedError(f"upgrade {upgrade_id} could not be claimed")
+        return LeaseLostError(f"upgrade {upgrade_id} is worked on by somebody else")
 
 
-def _before_their_successors(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
-    """Those to be written now, and those after them: what has begun is claimed before it is written about."""
-    begun = {w.successor.candidate.upgrade_id for w in waiting if w.successor}
-    later = [w for w in waiting if w.entry and w.entry.upgrade_id in begun]
-    return [w for w in waiting if w not in later], later
+class _Done(NamedTuple):
+    """What one turn came to."""
+
+    written: list[Entry]
+    claimed: list[Mapping[str, Any]]
+
+    @property
+    def freed(self) -> int:
+        """How many upgrades ended."""
+        return sum(entry.ends is not None for entry in self.written)
+
+    def events(self, now: datetime) -> list[Mapping[str, Any]]:
+        ended = [entry.event for entry in self.written if entry.event]
+        return [*ended, *(_event(row["id"], now, "started") for row in self.claimed)]
+
+
+def _in_turns(group: Sequence[_Waiting]) -> list[list[_Waiting]]:
+    """What has begun as a successor is claimed before anything is written about it."""
+    turns, left = [], list(group)
+    while left:
+        begun = {waiting.successor.candidate.upgrade_id for waiting in left if waiting.successor}
+        turn = [w for w in left if w.entry is None or w.entry.upgrade_id not in begun]
+        left = [w for w in left if w.entry is not None and w.entry.upgrade_id in begun]
+        turns.append(turn)
+    return turns
 
 
 def _event(upgrade_id: int, at: datetime, name: str) -> dict[str, Any]:

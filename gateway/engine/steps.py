@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -27,6 +28,9 @@ from gateway.partner_center import (
 
 log = logging.getLogger(__name__)
 
+WRITTEN_LATER = math.inf
+"""Until there is more to do with an upgrade whose end is left to be written: somebody says when it is."""
+
 DATABASE_PAUSE = 2.0
 """Seconds after which work goes on that the database could not take."""
 
@@ -42,6 +46,7 @@ STEPS: dict[UpgradeStep, Callable[[Work, EngineContext], Outcome]] = {
 def advance(upgrade_id: int, ctx: EngineContext) -> float | None:
     """Do what can be done now; the seconds until there is more to do, or None when nothing is left.
 
+    `WRITTEN_LATER` when only its end has to be written, which is done elsewhere.
     It stops between two steps when the engine is stopping: the next worker goes on there.
     """
     try:
@@ -63,6 +68,7 @@ def _advance(upgrade_id: int, ctx: EngineContext) -> float | None:
         if work is None:
             return None
         try:
+            ctx.hear_of_failure(upgrade_id)
             outcome = ctx.bounded(work.upgrade, _step(work, ctx))
             if outcome.is_news_after(work.upgrade.waiting_for):
                 outcome = ctx.record(upgrade_id, outcome)
@@ -73,7 +79,7 @@ def _advance(upgrade_id: int, ctx: EngineContext) -> float | None:
             detail = f"Unexpected error in the gateway ({type(exc).__name__}), see its log"
             outcome = ctx.record(upgrade_id, _retry(work, ctx, detail))
         if outcome.finish:
-            return None
+            return WRITTEN_LATER if ctx.on_ended else None
         if outcome.after:
             return outcome.after
     return 0.0

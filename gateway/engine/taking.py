@@ -21,6 +21,9 @@ CLAIM_LOCK = 0x0365_0001
 PRESENCE_LOCK = 0x0365_0002
 """Advisory lock of PostgreSQL that every engine shares while it listens, so that they can be counted."""
 
+LINE = 3
+"""So many successors stand in line for each place: short upgrades end while others are being written."""
+
 OFFER = 0.05
 """Seconds that what is more than a worker's share is left to others, before it takes that all the same."""
 
@@ -133,7 +136,7 @@ class Taking:
 
     def _prepare_successors(self, statements: Statements) -> None:
         """Choose what begins next. Each place is taken, and no other engine could have one free."""
-        chosen = self._choose(statements, self._limit - len(self._successors), {})
+        chosen = self._choose(statements, LINE * self._limit - len(self._successors), {})
         if not chosen:
             return
         found = statements.rows(_PENDING, keys=[candidate.upgrade_id for candidate in chosen])

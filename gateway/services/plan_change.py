@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -49,33 +50,43 @@ def lock_of(subscription_ids: Sequence[str], *, wait: bool) -> Command:
 
 
 def resources_of(changes: Sequence[PlanChange]) -> list[Command]:
-    """What `change_plans` must be told."""
+    """What `Resources` must be told for these changes."""
     plan_ids = list({change.target_plan_id for change in changes})
     keys = [change.subscription_id for change in changes]
     return [(_PLANNED, {"keys": plan_ids}), (_HELD, {"keys": keys})]
 
 
+class Resources:
+    """What plans come with, and what subscriptions have."""
+
+    def __init__(self, planned: Rows = (), held: Rows = ()) -> None:
+        """:param planned: rows of the first command of `resources_of`, and of the second one"""
+        self.planned: dict[str, list[_Planned]] = defaultdict(list)
+        self.held: dict[str, list[_Held]] = defaultdict(list)
+        for plan_id, *row in planned:
+            self.planned[plan_id].append(_Planned(*row))
+        for subscription_id, *row in held:
+            self.held[subscription_id].append(_Held(*row))
+
+
 def change_plans(
-    statements: Statements, changes: Sequence[PlanChange], found: Sequence[Rows], now: datetime
+    statements: Statements, changes: Sequence[PlanChange], found: Resources, now: datetime
 ) -> None:
     """Give each subscription its target plan, and the resources of that plan.
 
     The license gets the quantity that Microsoft has; what is counted besides (kind `other`) keeps its limit
     and usage where the subscription had it; licenses and add-ons that were not bought get limit 0.
 
-    :param found: the rows of `resources_of` these changes, and of others it may be
+    :param found: the resources of these changes, and of others it may be
     """
     if not changes:
         return
-    planned, held = found
     keys = [change.subscription_id for change in changes]
     resources = [
         resource
         for change in changes
         for resource in _resources(
-            change,
-            [_Held(*row) for key, *row in held if key == change.subscription_id],
-            [_Planned(*row) for key, *row in planned if key == change.target_plan_id],
+            change, found.held[change.subscription_id], found.planned[change.target_plan_id]
         )
     ]
     statements.run(_DELETE, keys=keys)

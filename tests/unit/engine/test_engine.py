@@ -160,6 +160,28 @@ class TestEngine:
         wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
         assert len(world.control.transitions()) == 1
 
+    def test_it_has_handed_over_when_the_ends_are_written(self, world, make_engine, monkeypatch):
+        transact, is_writing, go_on = Ledger._transact, threading.Event(), threading.Event()
+
+        def slowly(ledger, group, *args, **kwargs):
+            if any(waiting.entry and waiting.entry.ends for waiting in group):
+                is_writing.set()
+                assert go_on.wait(20)
+            transact(ledger, group, *args, **kwargs)
+
+        monkeypatch.setattr(Ledger, "_transact", slowly)
+        upgrade_id = world.schedule("one", STANDARD)
+        engine = make_engine()
+        engine.start()
+        assert is_writing.wait(20)
+
+        assert not engine.hand_over(0.2)
+
+        assert world.read(upgrade_id).lease_owner is not None
+        go_on.set()
+        assert engine.hand_over(10)
+        assert status(world, upgrade_id) is UpgradeStatus.COMPLETED
+
     def test_it_starts_while_the_database_is_away(self, world, make_engine, monkeypatch):
         upgrade_id = world.schedule("one", STANDARD)
         monkeypatch.setattr(Claims, "release_those_of_the_dead", away)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.models import ResourceKind, SubscriptionResource
-from gateway.services.plan_change import PlanChange, change_plans, resources_of
+from gateway.services.plan_change import PlanChange, Resources, change_plans, resources_of
 from gateway.statements import Statements
 from tests.factories import NOW
 from tests.unit.services.helpers import E1, E3, E5
@@ -107,7 +107,7 @@ class TestChangePlan:
             upgrade.subscription_id, upgrade.target_plan_id, upgrade.target_offer_id, quantity, MICROSOFT_ID
         )
         statements = Statements(db.connection())
-        change_plans(statements, [change], statements.each(resources_of([change])), LATER)
+        change_plans(statements, [change], Resources(*statements.each(resources_of([change]))), LATER)
         db.expire_all()
 
 
