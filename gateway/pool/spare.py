@@ -28,6 +28,9 @@ PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 GRACE_SECONDS = 15.0
 """So long one that was made in haste waits for a file to come to rest."""
 
+TRUST_SECONDS = 5.0
+"""So long one that was found up to date counts as such: without overlap clients wait while it is taken."""
+
 RETRY_SECONDS = 60.0
 """Before another one is made in place of one that ended, or where memory was short."""
 
@@ -70,6 +73,7 @@ class SpareWorker:
         self._worker: Worker | None = None
         self._pause: Timer | None = None
         self._grace: Timer | None = None
+        self._trust: Timer | None = None
         self._is_warm = False
 
     @property
@@ -92,7 +96,10 @@ class SpareWorker:
 
     def hasten(self) -> None:
         """Have one at once, for it is about to be needed; where none is kept, it goes again if it was not."""
-        if self._worker is None:
+        if self._is_of_use():
+            self._forget_trust()
+            self._trust = self._timers.after(TRUST_SECONDS, self._forget_trust)
+        else:
             self.dismiss()
             self._make(is_urgent=True)
             self._grace = self._timers.after(GRACE_SECONDS, self._end_grace)
@@ -100,16 +107,24 @@ class SpareWorker:
     def take(self) -> Worker | None:
         """Return the spare, which belongs to the caller then; None if there is none of use."""
         self._forget_grace()
-        worker, self._worker = self._worker, None
-        if worker is not None and self._stamp() != self._made_from:
-            log.info("Spare worker ended: pid=%s reason=%s", worker.pid, "the program was updated")
-            worker.kill()
+        if self._trust is None and not self._is_of_use():
             return None
+        self._forget_trust()
+        worker, self._worker = self._worker, None
         return worker
+
+    def _is_of_use(self) -> bool:
+        """Whether there is one with the code of now; any other is ended."""
+        if self._worker is not None and self._stamp() != self._made_from:
+            log.info("Spare worker ended: pid=%s reason=%s", self._worker.pid, "the program was updated")
+            self._worker.kill()
+            self._worker = None
+        return self._worker is not None
 
     def dismiss(self) -> None:
         """End it, for it is not wanted any more."""
         self._forget_grace()
+        self._forget_trust()
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
@@ -127,6 +142,7 @@ class SpareWorker:
         if self._worker is not None and self._worker.serial == serial:
             self._events.add(SPARE_LOST, pid=self._worker.pid, reason=exit_text(code))
             self._worker = None
+            self._forget_trust()
             self._rest()
 
     def _make(self, is_urgent: bool = False) -> None:
@@ -159,3 +175,8 @@ class SpareWorker:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
+
+    def _forget_trust(self) -> None:
+        if self._trust is not None:
+            self._trust.cancel()
+            self._trust = None

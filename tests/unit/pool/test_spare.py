@@ -11,6 +11,7 @@ from gateway.pool.spare import (
     GRACE_SECONDS,
     PAUSE_SECONDS,
     RETRY_SECONDS,
+    TRUST_SECONDS,
     SpareWorker,
     code_stamp,
 )
@@ -123,6 +124,45 @@ def test_one_with_old_code_is_of_no_use(spares):
 
     assert spares.spare.take() is None
     assert spares.made[0].killed
+
+
+def test_one_with_old_code_is_replaced_before_it_is_needed(spares):
+    spares.keep()
+    spares.stamp = frozenset({("a.py", 2)})
+
+    spares.spare.hasten()
+
+    assert spares.urgent == [False, True]
+    assert spares.made[0].killed
+    assert spares.spare.take() is spares.made[1]
+
+
+def test_the_code_is_looked_at_before_clients_wait_and_not_while_they_do(spares):
+    spares.keep()
+    spares.spare.hasten()
+    spares.stamp = frozenset({("a.py", 2)})
+
+    assert spares.spare.take() is spares.made[0]
+
+
+def test_that_the_code_was_looked_at_counts_for_a_moment_only(spares):
+    spares.keep()
+    spares.spare.hasten()
+    spares.stamp = frozenset({("a.py", 2)})
+    spares.clock.now += TRUST_SECONDS
+    spares.timers.run_due()
+
+    assert spares.spare.take() is None
+
+
+def test_that_the_code_was_looked_at_says_nothing_of_the_next_spare(spares):
+    spares.keep()
+    spares.spare.hasten()
+    spares.spare.take()
+    spares.keep()
+    spares.stamp = frozenset({("a.py", 2)})
+
+    assert spares.spare.take() is None
 
 
 @pytest.mark.parametrize(("free", "made"), [(FREE_MEMORY_NEEDED - 1, 0), (FREE_MEMORY_NEEDED, 1), (None, 1)])
