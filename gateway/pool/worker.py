@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gateway.logs import mask_secrets
 from gateway.pool.background import (
@@ -375,7 +375,7 @@ def take_over_streams() -> tuple[int, int]:
     return commands, reports
 
 
-def main() -> int:
+def main() -> NoReturn:
     commands, reports = take_over_streams()
     worker = Worker(Reports(reports))
     # Ctrl-C at the terminal is for the supervisor, which then tells its workers.
@@ -383,8 +383,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: worker.ask_to_leave())
     code = worker.run(read_lines(commands))
     logging.shutdown()
-    if code:
-        # Threads that did not end in time would hold the process for ever.
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    sys.stderr.flush()
+    # Threads that did not end in time would hold the process for ever; and without overlap, clients wait
+    # while an interpreter takes itself to pieces.
+    os._exit(code)

@@ -4,11 +4,10 @@ No garbage is looked for until all is loaded: `loading.without_collection` takes
 """
 
 import gc
-import sys
 
 if __name__ == "__main__":
     gc.disable()
 
     from gateway.pool.worker import main
 
-    sys.exit(main())
+    main()
