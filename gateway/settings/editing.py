@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -49,10 +50,18 @@ def edit_setting(data: bytes, key: str, value: str) -> bytes:
     app_key = next((each for each in APP_KEYS if each.casefold() == folded), None)
     if app_key is not None:
         return encode(_set_app_key(text, root, app_key, value))
-    path = _pool_paths(PoolSettings, POOL_PREFIX, ("applicationPool",)).get(folded)
-    if path is None:
-        raise _refusal(key, "a key of appSettings, or an attribute such as processModel.pingInterval")
-    return encode(_set_pool_attribute(text, root, path, value))
+    paths = _pool_paths(PoolSettings, POOL_PREFIX, ("applicationPool",))
+    if folded not in paths:
+        raise _refusal(key, _alike(folded, paths))
+    return encode(_set_pool_attribute(text, root, paths[folded], value))
+
+
+def _alike(given: str, paths: Mapping[str, tuple[str, ...]]) -> str:
+    """What may have been meant by an attribute without its element; else what there is."""
+    for key, path in paths.items():
+        if key.endswith(f".{given}"):
+            return ".".join(path[-key.count(".") - 1 :])
+    return "a key of appSettings, or an attribute such as processModel.pingInterval"
 
 
 def _pool_paths(model: type[BaseModel], prefix: str, path: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

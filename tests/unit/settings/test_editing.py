@@ -88,6 +88,19 @@ def test_an_unknown_key_is_refused(key):
         edit_setting(SHIPPED, key, "1")
 
 
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("queuelength", "expected applicationPool.queueLength"),
+        ("privateMemory", "expected recycling.periodicRestart.privateMemory"),
+        ("periodicRestart.time", "expected recycling.periodicRestart.time"),
+    ],
+)
+def test_an_attribute_without_its_element_is_refused_with_its_whole_key(key, expected):
+    with pytest.raises(SettingsError, match=expected):
+        edit_setting(SHIPPED, key, "1")
+
+
 @given(strategies.text(strategies.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])))
 def test_any_text_arrives_as_it_was_given(value):
     edited = edit_setting(b"<configuration/>", "LOG_LEVEL", value)
