@@ -284,7 +284,6 @@ class TestASuccessor:
         assert in_progress(database) == [third]
 
     def test_that_has_no_place_can_wait_before_what_it_is_claimed_with(self, database, make, make_worker):
-        """The thread whose turn it is to write for the others then writes twice."""
         busy, lost, ended, again = make(many(4))
         worker = make_worker(3)
         assert sorted(worker.ledger.claim()) == [busy, lost, ended]
