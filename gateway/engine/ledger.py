@@ -206,12 +206,23 @@ class Ledger:
 
     def _commit_gathered(self) -> None:
         with self._lock:
-            group, self._gathering = self._gathering, []
+            group, self._gathering = self._split(self._gathering)
         try:
             self._commit(group)
         finally:
             for waiting in group:
                 self._tell(waiting)
+
+    def _split(self, gathering: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+        """What is written in the next transaction, and what after it.
+
+        With SQLite the transaction costs more than what is in it. A server has to answer each turn before the
+        next one is asked for, and by then could have committed it.
+        """
+        if self._database.is_sqlite or not gathering:
+            return gathering, []
+        first, *later = _in_turns(gathering)
+        return first, list(chain.from_iterable(later))
 
     def _tell(self, waiting: _Waiting) -> None:
         """Say that it is written, or why not."""

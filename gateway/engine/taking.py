@@ -22,7 +22,9 @@ PRESENCE_LOCK = 0x0365_0002
 """Advisory lock of PostgreSQL that every engine shares while it listens, so that they can be counted."""
 
 LINE = 3
-"""So many successors stand in line for each place: short upgrades end while others are being written."""
+"""So many successors stand in line for each place: short upgrades end while others are being written. With a
+server one is enough, for only what has begun in the place of others is written together.
+"""
 
 OFFER = 0.05
 """Seconds that what is more than a worker's share is left to others, before it takes that all the same."""
@@ -136,7 +138,8 @@ class Taking:
 
     def _prepare_successors(self, statements: Statements) -> None:
         """Choose what begins next. Each place is taken, and no other engine could have one free."""
-        chosen = self._choose(statements, LINE * self._limit - len(self._successors), {})
+        line = LINE * self._limit if statements.is_sqlite else self._limit
+        chosen = self._choose(statements, line - len(self._successors), {})
         if not chosen:
             return
         found = statements.rows(_PENDING, keys=[candidate.upgrade_id for candidate in chosen])
