@@ -273,3 +273,21 @@ class TestAStepThatEndsAnUpgrade:
         assert advance(upgrade_id, context) is None
 
         assert world.events(upgrade_id)[-1] == "started"
+
+    def test_that_was_lost_and_claimed_again_goes_on(self, world, context, answers, monkeypatch):
+        transact = Ledger._transact
+
+        def lose(ledger, group, *args, **kwargs):
+            if group[0].entry:
+                change(world.database, group[0].entry.upgrade_id, lease_owner="other:two")
+            transact(ledger, group, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "_transact", lose)
+            upgrade_id, _ = self.end(world, context)
+            answers.next(1)
+        change(world.database, upgrade_id, lease_owner=context.owner)
+
+        assert advance(upgrade_id, context) == WRITTEN_LATER
+
+        assert answers.next(1) == [(upgrade_id, None)]
