@@ -3,16 +3,16 @@
     python -m benchmarks.recycle [--recycles 20] [--pause 1.0] [--peers DIR] [--kinds KIND,KIND…]
 
 A steady load of 32 connections, half of them kept open, most for small answers and some for 20 MB, while
-workers are recycled in several ways, the next one begun a pause after the last began. Prints failed requests,
-answers with an error, recycles really taken, and the slowest answers beside those of half the time without
-any recycle; a table of it at the end. DIR is a virtual environment with gunicorn and uwsgi, or with granian
-and hypercorn, which have to be named as a kind: they reload under the same load, by SIGHUP.
+workers are recycled in several ways, the next one begun a pause after the last began. After every ten
+recycles comes as long a time without any, to compare with: a machine is not as fast in one minute as in the
+next. Prints failed requests, answers with an error, recycles really taken, and the slowest answers with
+recycles and without; a table of it at the end. DIR is a virtual environment with gunicorn and uwsgi, or with
+granian and hypercorn, which have to be named as a kind: they reload under the same load, by SIGHUP.
 
 Then: the time from a saved file to the first upgrade that is claimed under the new limit, with and without a
 spare worker, and where it goes.
 
-With gunicorn and uwsgi `--recycles 100` takes about 14 minutes on an idle machine; without overlap, where
-each takes six seconds, a fifth as many are made unless `--apart` says otherwise.
+With gunicorn and uwsgi `--recycles 100` takes about 25 minutes on an idle machine.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -43,7 +43,6 @@ from gateway.services.catalog.demonstration import make_catalog
 from tests.functional.pool.helpers import ROOT, PoolRunner, eventually, settings_text
 from tests.functional.site import Site
 
-CALM = "no recycle"
 LIMITS = 8
 """So many limits are changed with a spare worker and without."""
 
@@ -59,15 +58,22 @@ It varies, so that the clients do not march in step with each other, nor with an
 WARM_UP_SECONDS = 2.0
 """The clients all connect at first; what they see then is not counted."""
 
+ROUND = 10
+"""So many recycles, then as long a time without any, in turn."""
+
+SMALL_ANSWERS = ("small, kept", "small, fresh")
+BIG_ANSWERS = ("20 MB, kept", "20 MB, fresh")
+"""By whether connections were kept."""
+
 
 @dataclass
 class Measured:
-    """What the clients saw; durations in seconds."""
+    """What the clients saw."""
 
-    small_kept: list[float] = field(default_factory=list)
-    small_fresh: list[float] = field(default_factory=list)
-    big_kept: list[float] = field(default_factory=list)
-    big_fresh: list[float] = field(default_factory=list)
+    durations: dict[str, list[float]] = field(
+        default_factory=lambda: {kind: [] for kind in (*SMALL_ANSWERS, *BIG_ANSWERS)}
+    )
+    """Milliseconds."""
     failures: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     """Answers that came whole, with another status than 200."""
@@ -75,119 +81,117 @@ class Measured:
     """Who gave the small answers."""
 
     @property
-    def all(self) -> dict[str, list[float]]:
-        """By the size of the answers, and by whether connections were kept."""
-        return {
-            "small, kept": self.small_kept,
-            "small, fresh": self.small_fresh,
-            "20 MB, kept": self.big_kept,
-            "20 MB, fresh": self.big_fresh,
-        }
+    def requests(self) -> int:
+        return sum(map(len, self.durations.values())) + len(self.failures) + len(self.errors)
+
+    def slowest(self, kinds: tuple[str, ...]) -> float:
+        return max(max(self.durations[kind]) for kind in kinds)
 
 
 class Clients:
     """32 connections, each with a thread of its own."""
 
     def __init__(self, address: str, big_path: str) -> None:
-        self.measured = Measured()
+        self.recycling, self.calm = Measured(), Measured()
+        self.now = Measured()
+        """Where they note what they see; what begins in calm and ends in a recycle belongs to the latter."""
         self._address = address
         self._ended = threading.Event()
-        small = (self.measured.small_fresh, self.measured.small_kept)
-        big = (self.measured.big_fresh, self.measured.big_kept)
-        plan = [("/", small[number % 2], number % 2 == 1) for number in range(SMALL_CONNECTIONS)]
-        plan += [(big_path, big[number % 2], number % 2 == 1) for number in range(BIG_CONNECTIONS)]
+        plan = [("/", SMALL_ANSWERS[number % 2]) for number in range(SMALL_CONNECTIONS)]
+        plan += [(big_path, BIG_ANSWERS[number % 2]) for number in range(BIG_CONNECTIONS)]
         self._threads = [threading.Thread(target=self._run, args=each) for each in plan]
 
-    def __enter__(self) -> Measured:
+    def __enter__(self) -> Clients:
         for thread in self._threads:
             thread.start()
         time.sleep(WARM_UP_SECONDS)
-        for durations in self.measured.all.values():
-            durations.clear()
-        return self.measured
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         for thread in self._threads:
             thread.join(timeout=60)
 
-    def _run(self, path: str, durations: list[float], keep: bool) -> None:
+    def _run(self, path: str, kind: str) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=30)
         pause = THINK_SECONDS if path == "/" else THINK_SECONDS * 10
         while not self._ended.wait(pause * random.uniform(0.5, 1.5)):
+            seen = self.now
             began = time.monotonic()
+            failure, status, body = "", 0, b""
             try:
-                if self._ask(connection, path):
-                    durations.append(time.monotonic() - began)
+                status, body = ask_for(connection, path)
             except (OSError, http.client.HTTPException) as exc:
-                self.measured.failures.append(f"{path} {exc!r}")
+                failure = repr(exc)
                 connection.close()
-            if not keep:
+            lasted = 1000 * (time.monotonic() - began)
+            if seen is self.calm:
+                seen = self.now
+            if failure:
+                seen.failures.append(f"{path} {failure}")
+            elif status != 200:
+                seen.errors.append(f"{path} answered {status}")
+            else:
+                seen.durations[kind].append(lasted)
+            if path == "/" and status == 200:
+                seen.workers.add(body)
+            if kind.endswith("fresh"):
                 connection.close()
         connection.close()
 
-    def _ask(self, connection: http.client.HTTPConnection, path: str) -> bool:
-        """Return whether the answer is a good one."""
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
-        if response.status != 200:
-            self.measured.errors.append(f"{path} answered {response.status}")
-            return False
-        if path == "/":
-            self.measured.workers.add(body)
-        elif len(body) != BIG:
-            raise http.client.HTTPException(f"answered with {len(body)} bytes")
-        return True
+
+def ask_for(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
+    """Return the status and the whole body."""
+    connection.request("GET", path)
+    response = connection.getresponse()
+    body = response.read()
+    if path != "/" and response.status == 200 and len(body) != BIG:
+        raise http.client.HTTPException(f"answered with {len(body)} bytes")
+    return response.status, body
 
 
 @dataclass
 class Row:
-    """One line of the table; milliseconds."""
+    """One line of the table."""
 
     name: str
     wanted: int
     taken: int
-    measured: Measured
-
-    @property
-    def requests(self) -> int:
-        return sum(map(len, self.measured.all.values()))
-
-    @property
-    def small(self) -> list[float]:
-        return [1000 * each for each in (*self.measured.small_kept, *self.measured.small_fresh)]
+    recycling: Measured
+    calm: Measured
 
 
-def report(name: str, wanted: int, taken: int, measured: Measured) -> Row:
-    row = Row(name, wanted, taken, measured)
-    print(
-        f"{name}: taken {taken}/{wanted}, requests {row.requests}, failed {len(measured.failures)},"
-        f" with an error status {len(measured.errors)}"
-    )
-    for kind, durations in measured.all.items():
-        shown = sorted(1000 * each for each in durations)
+def report(row: Row) -> Row:
+    print(f"{row.name}: taken {row.taken}/{row.wanted}")
+    for name, measured in {"with recycles": row.recycling, "without": row.calm}.items():
         print(
-            f"    {kind:<12} ms: median {statistics.median(shown):7.1f}"
-            f"  99 % {shown[int(len(shown) * 0.99)]:7.1f}  slowest {shown[-1]:7.1f}",
-            flush=True,
+            f"  {name}: requests {measured.requests}, failed {len(measured.failures)},"
+            f" with an error status {len(measured.errors)}"
         )
-    for failure in (*measured.failures[:3], *measured.errors[:3]):
-        print(f"    {failure}", flush=True)
+        for kind, durations in measured.durations.items():
+            shown = sorted(durations)
+            print(
+                f"    {kind:<12} ms: median {statistics.median(shown):7.1f}"
+                f"  99 % {shown[int(len(shown) * 0.99)]:7.1f}  slowest {shown[-1]:7.1f}",
+                flush=True,
+            )
+        for failure in (*measured.failures[:3], *measured.errors[:3]):
+            print(f"    {failure}", flush=True)
     return row
 
 
 def print_table(rows: list[Row]) -> None:
-    """Also how much slower the slowest was than the median, and than the slowest without a recycle."""
-    calm = next((row for row in rows if row.name == CALM), None)
-    print("| | taken | requests | failed | error status | slowest small, ms | above median | above calm |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| | taken | requests | failed | error status | slowest small, ms | slowest 20 MB, ms |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
-        slowest, usual = max(row.small), statistics.median(row.small)
-        above = f"{slowest - max(calm.small):.0f}" if calm and row.name in RECYCLING else ""
+        seen = row.recycling
+        slowest = " | ".join(
+            f"{seen.slowest(kinds):.0f}, {seen.slowest(kinds) - row.calm.slowest(kinds):+.0f}"
+            for kinds in (SMALL_ANSWERS, BIG_ANSWERS)
+        )
         print(
-            f"| {row.name} | {row.taken} of {row.wanted} | {row.requests} | {len(row.measured.failures)} |"
-            f" {len(row.measured.errors)} | {slowest:.0f} | {slowest - usual:.0f} | {above} |",
+            f"| {row.name} | {row.taken} of {row.wanted} | {seen.requests} | {len(seen.failures)} |"
+            f" {len(seen.errors)} | {slowest} |",
             flush=True,
         )
 
@@ -210,17 +214,36 @@ def paced(count: int, pause: float) -> Iterator[int]:
         due = max(due + pause, time.monotonic())
         time.sleep(max(0.0, due - time.monotonic()))
         yield number
-    time.sleep(1)
+
+
+def measure(
+    clients: Clients, count: int, pause: float, act: Callable[[int], None], settle: Callable[[], None]
+) -> None:
+    """Recycle so often, with breaks.
+
+    :param settle: waits until nothing of the last recycle is still going on
+    """
+    for first in range(0, count, ROUND):
+        clients.now, began = clients.recycling, time.monotonic()
+        for number in paced(min(ROUND, count - first), pause):
+            act(first + number)
+        settle()
+        lasted = time.monotonic() - began
+        clients.now = clients.calm
+        time.sleep(lasted)
 
 
 def measure_pool(name: str, count: int, pause: float, act: Callable[[PoolRunner, int], None]) -> Row:
     with running_pool() as pool:
-        pool.until_status("a spare", lambda s: s["spare_is_warm"], seconds=30)
-        with Clients(pool.url.removeprefix("http://"), f"/big?size={BIG}") as measured:
-            for number in paced(count, pause):
-                act(pool, number)
-            taken = pool.until_status("no change", lambda s: not s["starting_pids"], seconds=30)["recycles"]
-        return report(name, 0 if name == CALM else count, taken, measured)
+
+        def settle() -> None:
+            pool.until_status("rest", is_at_rest, seconds=30)
+
+        settle()
+        with Clients(pool.url.removeprefix("http://"), f"/big?size={BIG}") as clients:
+            measure(clients, count, pause, lambda number: act(pool, number), settle)
+            taken = pool.until_status("rest", is_at_rest, seconds=30)["recycles"]
+        return report(Row(name, count, taken, clients.recycling, clients.calm))
 
 
 def on_demand(pool: PoolRunner, _: int) -> None:
@@ -273,11 +296,12 @@ def measure_peer(name: str, command: list[str], address: str, count: int, pause:
     )
     try:
         eventually(lambda: is_listening(address), what=name)
-        with Clients(address, "/big") as measured:
-            for _ in paced(count, pause):
-                process.send_signal(signal.SIGHUP)
-            time.sleep(1)
-        return report(f"{name}, HUP", count, len(measured.workers) - 1, measured)
+        with Clients(address, "/big") as clients:
+            measure(
+                clients, count, pause, lambda _: process.send_signal(signal.SIGHUP), lambda: time.sleep(1)
+            )
+        taken = len(clients.recycling.workers | clients.calm.workers) - 1
+        return report(Row(f"{name}, HUP", count, taken, clients.recycling, clients.calm))
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -357,7 +381,7 @@ def in_progress(site: Site) -> int:
 
 def one_limit(site: Site, limit: int, *, spare: bool) -> list[float]:
     """Return seconds: to the recycle's begin, to its end, to the claim, in all."""
-    eventually(lambda: is_at_rest(site, spare=spare), what="rest", seconds=60)
+    eventually(lambda: is_at_rest(ask(site.var, "status")["status"], spare=spare), what="rest", seconds=60)
     time.sleep(1)
     text = site.config.read_text().replace(
         f'SIMULTANEOUS_UPGRADES" value="{limit - 1}"', f'SIMULTANEOUS_UPGRADES" value="{limit}"'
@@ -372,9 +396,8 @@ def one_limit(site: Site, limit: int, *, spare: bool) -> list[float]:
     return [began - saved, serves - began, claimed - serves, claimed - saved]
 
 
-def is_at_rest(site: Site, *, spare: bool) -> bool:
+def is_at_rest(status: dict[str, Any], *, spare: bool = True) -> bool:
     """Whether the old workers are gone, and the spare one has imported everything."""
-    status = ask(site.var, "status")["status"]
     return not status["leaving_pids"] and not status["starting_pids"] and status["spare_is_warm"] == spare
 
 
@@ -392,12 +415,10 @@ def print_spans(name: str, rows: list[list[float]]) -> None:
 
 
 KINDS: dict[str, tuple[str, Callable[[PoolRunner, int], None]]] = {
-    "calm": (CALM, lambda pool, number: None),
     "demand": ("on demand", on_demand),
     "file": ("changed file", by_file),
     "apart": ("changed file, without overlap", by_file_apart),
 }
-RECYCLING = {name for name, _ in KINDS.values()} - {CALM}
 DEFAULT_KINDS = (*KINDS, "gunicorn", "uwsgi", "limit")
 ALL_KINDS = (*DEFAULT_KINDS, "granian", "hypercorn")
 
@@ -412,7 +433,6 @@ def chosen_kinds(text: str) -> list[str]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--recycles", type=int, default=20, help="of each kind")
-    parser.add_argument("--apart", type=int, help="of the kind without overlap; else a fifth of the others")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds from one to the next")
     parser.add_argument("--peers", type=Path, help="virtual environment with servers to compare with")
     parser.add_argument("--kinds", type=chosen_kinds, default=DEFAULT_KINDS, help=",".join(ALL_KINDS))
@@ -422,11 +442,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     chosen = parse_arguments()
     count, pause = chosen.recycles, chosen.pause
-    counts = {"calm": (count + 1) // 2, "apart": chosen.apart or (count + 4) // 5}
     rows = [
-        measure_pool(name, counts.get(kind, count), pause, act)
-        for kind, (name, act) in KINDS.items()
-        if kind in chosen.kinds
+        measure_pool(name, count, pause, act) for kind, (name, act) in KINDS.items() if kind in chosen.kinds
     ]
     if chosen.peers is not None:
         address = free_address()

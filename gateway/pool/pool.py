@@ -120,8 +120,8 @@ class ApplicationPool:
         """Replace workers; while that is being done already, one more time afterwards."""
         if self.state in (PoolState.STOPPED, PoolState.STOPPING):
             request.tell(f"the pool is {self.state.value}; start-pool starts it")
-        elif self._change is None:
-            self._begin(request)
+        elif self._change is None and self._queued is None:
+            self._begin_prepared(request)
         elif self._queued is None:
             self._queued = request
         else:
@@ -193,6 +193,19 @@ class ApplicationPool:
         return next((worker for worker in self.workers if worker.serial == serial), None)
 
     # A change of workers
+
+    def _begin_prepared(self, request: Request) -> None:
+        """Begin once a spare has loaded the program, if clients would have to wait for that."""
+        if request.settings.application_pool.recycling.disallow_overlapping_rotation and self.serving:
+            self._queued = request
+            self._around.prepare_spare(self._begin_queued)
+        else:
+            self._begin(request)
+
+    def _begin_queued(self) -> None:
+        if self._change is None and self._queued is not None:
+            request, self._queued = self._queued, None
+            self._begin(request)
 
     def _begin(self, request: Request) -> None:
         self._restarts.cancel()
@@ -275,7 +288,7 @@ class ApplicationPool:
         if request.by_file and serving and not settings_changes(serving.settings, request.settings):
             request.tell(None)
             return
-        self._begin(request)
+        self._begin_prepared(request)
 
     # What a worker has reached
 

@@ -28,8 +28,11 @@ PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 GRACE_SECONDS = 15.0
 """So long one that was made in haste waits for a file to come to rest."""
 
-TRUST_SECONDS = 5.0
-"""So long one that was found up to date counts as such: without overlap clients wait while it is taken."""
+WARM_UP_SECONDS = 5.0
+"""So long one that is still loading is waited for, where clients would wait for it otherwise."""
+
+TRUST_SECONDS = 15.0
+"""So long one that was found up to date counts as such, where clients wait while it is taken."""
 
 RETRY_SECONDS = 60.0
 """Before another one is made in place of one that ended, or where memory was short."""
@@ -74,6 +77,8 @@ class SpareWorker:
         self._pause: Timer | None = None
         self._grace: Timer | None = None
         self._trust: Timer | None = None
+        self._warming_up: Timer | None = None
+        self._on_prepared: list[Callable[[], None]] = []
         self._is_warm = False
 
     @property
@@ -96,13 +101,21 @@ class SpareWorker:
 
     def hasten(self) -> None:
         """Have one at once, for it is about to be needed; where none is kept, it goes again if it was not."""
-        if self._is_of_use():
-            self._forget_trust()
-            self._trust = self._timers.after(TRUST_SECONDS, self._forget_trust)
-        else:
-            self.dismiss()
+        if not self._is_of_use():
+            self._end()
             self._make(is_urgent=True)
             self._grace = self._timers.after(GRACE_SECONDS, self._end_grace)
+
+    def prepare(self, then: Callable[[], None]) -> None:
+        """Have one before workers go that serve; `then` they may, with one that is warm or without any."""
+        self.hasten()
+        self._forget_trust()
+        self._trust = self._timers.after(TRUST_SECONDS, self._forget_trust)
+        self._on_prepared.append(then)
+        if self._worker is None or self._is_warm:
+            self._end_warm_up()
+        elif self._warming_up is None:
+            self._warming_up = self._timers.after(WARM_UP_SECONDS, self._end_warm_up)
 
     def take(self) -> Worker | None:
         """Return the spare, which belongs to the caller then; None if there is none of use."""
@@ -123,6 +136,10 @@ class SpareWorker:
 
     def dismiss(self) -> None:
         """End it, for it is not wanted any more."""
+        self._end()
+        self._end_warm_up()
+
+    def _end(self) -> None:
         self._forget_grace()
         self._forget_trust()
         if self._pause is not None:
@@ -136,6 +153,7 @@ class SpareWorker:
         """A worker process told something, perhaps this one."""
         if self._worker is not None and self._worker.serial == serial and report.get("report") == "warm":
             self._is_warm = True
+            self._end_warm_up()
 
     def on_exit(self, serial: int, code: int) -> None:
         """A worker process ended, perhaps this one."""
@@ -144,6 +162,7 @@ class SpareWorker:
             self._worker = None
             self._forget_trust()
             self._rest()
+            self._end_warm_up()
 
     def _make(self, is_urgent: bool = False) -> None:
         self._pause = None
@@ -175,6 +194,14 @@ class SpareWorker:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
+
+    def _end_warm_up(self) -> None:
+        if self._warming_up is not None:
+            self._warming_up.cancel()
+            self._warming_up = None
+        waiting, self._on_prepared = self._on_prepared, []
+        for then in waiting:
+            then()
 
     def _forget_trust(self) -> None:
         if self._trust is not None:

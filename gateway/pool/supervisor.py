@@ -159,6 +159,7 @@ class Supervisor:
         """What the pool is given of the processes, files and sockets around it."""
         return Surroundings(
             spawn=self._spawn,
+            prepare_spare=self._spare.prepare,
             clock=time.monotonic,
             timers=self._timers,
             events=self._events,

@@ -42,6 +42,8 @@ class Surroundings:
 
     spawn: Callable[[GatewaySettings, int], Worker]
     """Starts a worker process with these settings and this number; raises OSError if it cannot."""
+    prepare_spare: Callable[[Callable[[], None]], None]
+    """Has a worker load the program beforehand, and calls back when that is done or takes too long."""
     clock: Callable[[], float]
     timers: Timers
     events: EventLog

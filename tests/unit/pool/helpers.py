@@ -1,5 +1,7 @@
 """A pool without processes: workers that do what a test says, and a clock that stands still."""
 
+from collections.abc import Callable
+
 from gateway.pool.backoff import RestartPolicy
 from gateway.pool.events import EventLog
 from gateway.pool.last_good import LastGoodSettings
@@ -91,8 +93,12 @@ class Pool:
         self.spawned: list[FakeWorker] = []
         self.cannot_spawn = False
         self.told: list[str | None] = []
+        self.is_spare_warm = True
+        self.spare_is_warm: Callable[[], None] = lambda: None
+        """Call it when `is_spare_warm` was false before."""
         around = Surroundings(
             spawn=self._spawn,
+            prepare_spare=self._prepare_spare,
             clock=self.clock,
             timers=self.timers,
             events=self.events,
@@ -103,6 +109,12 @@ class Pool:
             settings_of_file=lambda: self.file,
         )
         self.machine = ApplicationPool(around, first)
+
+    def _prepare_spare(self, then):
+        if self.is_spare_warm:
+            then()
+        else:
+            self.spare_is_warm = then
 
     def _spawn(self, worker_settings, number):
         if self.cannot_spawn:

@@ -148,6 +148,70 @@ class TestRecycle:
         assert started.machine.record.recycles == 1
         assert started.state() == "Started"
 
+    @pytest.fixture
+    def waiting(self, started, tmp_path):
+        """One whose recycle waits for a spare that is still loading."""
+        started.is_spare_warm = False
+        started.recycle(settings(tmp_path, limit=20, recycling='disallowOverlappingRotation="true"'))
+        return started
+
+    def test_the_old_worker_serves_until_the_spare_has_loaded_the_program(self, waiting):
+        assert waiting.newest.commands == []
+        assert waiting.machine.rotation is None
+
+        waiting.spare_is_warm()
+
+        assert waiting.newest.commands == ["drain"]
+        assert waiting.told == [None]
+
+    def test_one_that_overlaps_does_not_wait_for_the_spare(self, started, tmp_path):
+        started.is_spare_warm = False
+
+        started.recycle(settings(tmp_path))
+
+        assert len(started.spawned) == 2
+
+    def test_what_is_asked_for_meanwhile_becomes_one_with_it(self, waiting, tmp_path):
+        old = waiting.newest
+        waiting.recycle(settings(tmp_path, limit=30, recycling='disallowOverlappingRotation="true"'))
+        waiting.spare_is_warm()
+        waiting.spare_is_warm()
+        waiting.exit(old)
+        waiting.make_serve(waiting.newest)
+
+        assert len(waiting.spawned) == 2
+        assert waiting.told == [None, None, None]
+        assert waiting.machine.good_settings.app.max_allowed_nb_of_simultaneous_upgrades == 30
+
+    def test_a_worker_lost_while_the_spare_loads_is_replaced(self, waiting):
+        waiting.exit(waiting.newest, code=1)
+        waiting.spare_is_warm()
+        waiting.make_serve(waiting.newest)
+
+        assert len(waiting.spawned) == 2
+        assert waiting.state() == "Started"
+        assert waiting.machine.target_settings.app.max_allowed_nb_of_simultaneous_upgrades == 20
+
+    def test_a_pool_stopped_while_the_spare_loads_stays_so(self, waiting):
+        waiting.machine.stop(None)
+        waiting.exit(waiting.newest)
+        waiting.spare_is_warm()
+
+        assert waiting.state() == "Stopped"
+        assert waiting.told == [None, "the pool was stopped"]
+
+    def test_one_that_comes_up_during_another_waits_for_the_spare_too(self, started, tmp_path):
+        started.recycle(settings(tmp_path, limit=20))
+        started.recycle(settings(tmp_path, limit=30, recycling='disallowOverlappingRotation="true"'))
+        started.is_spare_warm = False
+        started.make_serve(started.newest)
+        second = started.newest
+        assert second.commands == ["serve"]
+
+        started.spare_is_warm()
+
+        assert second.commands == ["serve", "drain"]
+
     @pytest.mark.parametrize("overlapping", [True, False])
     def test_idle_connections_are_given_time_when_no_client_waits_for_that(self, pool, tmp_path, overlapping):
         recycling = f'disallowOverlappingRotation="{str(not overlapping).lower()}"'

@@ -12,6 +12,7 @@ from gateway.pool.spare import (
     PAUSE_SECONDS,
     RETRY_SECONDS,
     TRUST_SECONDS,
+    WARM_UP_SECONDS,
     SpareWorker,
     code_stamp,
 )
@@ -139,7 +140,7 @@ def test_one_with_old_code_is_replaced_before_it_is_needed(spares):
 
 def test_the_code_is_looked_at_before_clients_wait_and_not_while_they_do(spares):
     spares.keep()
-    spares.spare.hasten()
+    spares.spare.prepare(lambda: None)
     spares.stamp = frozenset({("a.py", 2)})
 
     assert spares.spare.take() is spares.made[0]
@@ -147,7 +148,7 @@ def test_the_code_is_looked_at_before_clients_wait_and_not_while_they_do(spares)
 
 def test_that_the_code_was_looked_at_counts_for_a_moment_only(spares):
     spares.keep()
-    spares.spare.hasten()
+    spares.spare.prepare(lambda: None)
     spares.stamp = frozenset({("a.py", 2)})
     spares.clock.now += TRUST_SECONDS
     spares.timers.run_due()
@@ -157,12 +158,74 @@ def test_that_the_code_was_looked_at_counts_for_a_moment_only(spares):
 
 def test_that_the_code_was_looked_at_says_nothing_of_the_next_spare(spares):
     spares.keep()
-    spares.spare.hasten()
+    spares.spare.prepare(lambda: None)
     spares.spare.take()
     spares.keep()
     spares.stamp = frozenset({("a.py", 2)})
 
     assert spares.spare.take() is None
+
+
+class TestPreparing:
+    """Before workers go whose clients then wait."""
+
+    @pytest.fixture
+    def told(self):
+        return []
+
+    @pytest.fixture
+    def preparing(self, spares, told):
+        spares.spare.prepare(lambda: told.append("first"))
+        assert told == []
+        return spares
+
+    def test_one_that_is_warm_is_not_waited_for(self, spares, told):
+        spares.keep()
+        spares.spare.on_report(1, {"report": "warm"})
+
+        spares.spare.prepare(lambda: told.append("first"))
+
+        assert told == ["first"]
+
+    def test_where_there_is_none_one_is_made_and_waited_for(self, preparing, told):
+        assert preparing.urgent == [True]
+        preparing.spare.prepare(lambda: told.append("second"))
+        preparing.spare.on_report(1, {"report": "warm"})
+        assert told == ["first", "second"]
+
+        preparing.spare.on_report(1, {"report": "warm"})
+        assert told == ["first", "second"]
+
+    def test_it_is_not_waited_for_too_long(self, preparing, told):
+        preparing.clock.now += WARM_UP_SECONDS
+        preparing.timers.run_due()
+
+        assert told == ["first"]
+
+    def test_one_that_ends_is_not_waited_for(self, preparing, told):
+        preparing.spare.on_exit(1, 1)
+
+        assert told == ["first"]
+
+    def test_one_that_is_not_wanted_any_more_is_not_waited_for(self, preparing, told):
+        preparing.spare.dismiss()
+
+        assert told == ["first"]
+
+    def test_one_that_cannot_be_made_is_not_waited_for(self, spares, told):
+        spares.cannot = True
+
+        spares.spare.prepare(lambda: told.append("first"))
+
+        assert told == ["first"]
+
+    def test_one_replaced_by_another_is_waited_for(self, preparing, told):
+        preparing.stamp = frozenset({("a.py", 2)})
+        preparing.spare.hasten()
+        assert told == []
+
+        preparing.spare.on_report(2, {"report": "warm"})
+        assert told == ["first"]
 
 
 @pytest.mark.parametrize(("free", "made"), [(FREE_MEMORY_NEEDED - 1, 0), (FREE_MEMORY_NEEDED, 1), (None, 1)])
