@@ -73,6 +73,15 @@ class Agenda:
                     self._changed.add(upgrade_id)
             return self._line_up(now)
 
+    def follow(self, upgrade_id: int) -> None:
+        """Put in line what a thread begins in the place of what it has ended. It comes for it by itself, so that
+        no other thread need wake up.
+        """
+        with self._lock:
+            if upgrade_id not in self._busy and upgrade_id not in self._line:
+                self._due.pop(upgrade_id, None)
+                self._line.append(upgrade_id)
+
     def line_up(self, now: datetime) -> int:
         """Put in line what is due, the longest due first; how many have no thread that waits for them."""
         with self._lock:

@@ -15,7 +15,8 @@ from sqlalchemy.orm.attributes import manager_of_class
 
 from gateway.db import Database
 from gateway.engine.clients import PartnerCenterClients
-from gateway.engine.ledger import End, Entry, LeaseLostError, Ledger
+from gateway.engine.entries import End, Entry, LeaseLostError
+from gateway.engine.ledger import Ledger
 from gateway.engine.outcome import Outcome, fail, outcome_unknown
 from gateway.engine.pauses import Pauses
 from gateway.engine.taking import READ, ROW
@@ -80,6 +81,8 @@ class EngineContext:
     """What to do instead of the steps of Microsoft, for measuring everything around them."""
     on_claimed: Callable[[list[tuple[int, datetime]]], None] = lambda _due_times: None
     """Is told which upgrades were claimed, and when they are due."""
+    on_begun: Callable[[int], None] | None = None
+    """Is told, by the thread that ends an upgrade, which one begins in its place; it is to go on with that."""
     on_ended: Callable[[int, Exception | None], None] | None = None
     """Is told which upgrade has its end written, or why not. Without it, `record` waits for that itself."""
     on_left_over: Callable[[float], None] = lambda _seconds: None
@@ -114,6 +117,7 @@ class EngineContext:
             rooms=lambda: self.pauses.rooms(self.clock()),
             stopping=self.stopping,
             on_claimed=self._claimed,
+            on_begun=self._begun if self.on_begun else None,
             on_left_over=self.on_left_over,
         )
 
@@ -121,6 +125,11 @@ class EngineContext:
         rows = [Row(values) for values in claimed]
         self.rows.update((row.values["id"], row) for row in rows)
         self.on_claimed([(row.values["id"], row.values["due_at"]) for row in rows])
+
+    def _begun(self, values: Mapping[str, Any]) -> None:
+        assert self.on_begun is not None
+        self.rows[values["id"]] = Row(values)
+        self.on_begun(values["id"])
 
     def load(self, upgrade_id: int) -> Work | None:
         """A copy of the upgrade; None when it is not this worker's any more."""

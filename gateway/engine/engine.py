@@ -75,6 +75,7 @@ class Engine:
         self._node = node
         self._clock = clock = clock or database.clock
         owner = f"{node}:{uuid4().hex[:12]}"
+        self._agenda = Agenda()
         self._context = EngineContext(
             database,
             clients,
@@ -83,12 +84,12 @@ class Engine:
             clock,
             steps=steps or {},
             on_claimed=self._on_claimed,
+            on_begun=self._agenda.follow,
             on_ended=self._on_ended,
             on_left_over=self._on_left_over,
         )
         self._claims = Claims(database, owner, self._context.lease, clock)
         self._mover = LicenseMover(self._context)
-        self._agenda = Agenda()
         self._bell = _bell_of(database, owner)
         self._look_wanted = threading.Event()
         self._look_at = float("inf")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, select, update
 
 from gateway.engine.context import EngineContext
-from gateway.engine.ledger import LeaseLostError
+from gateway.engine.entries import LeaseLostError
 from gateway.models import Upgrade, UpgradeStatus, UserLicense, UserLicenseState
 from gateway.partner_center import License, PartnerCenterClient, RefusedError
 from gateway.services.upsert import insert_into

@@ -10,8 +10,8 @@ from dataclasses import replace
 from gateway.db import DATABASE_AWAY
 from gateway.engine.checking import check_upgrade
 from gateway.engine.context import EngineContext, Work
+from gateway.engine.entries import LeaseLostError, NotClaimedError
 from gateway.engine.following import verify, wait
-from gateway.engine.ledger import LeaseLostError, NotClaimedError
 from gateway.engine.noting import note_licenses
 from gateway.engine.outcome import Outcome, again, refused
 from gateway.engine.pace import jittered, retry_pause, spread

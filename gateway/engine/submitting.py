@@ -8,7 +8,7 @@ from uuid import uuid4
 from gateway.db import DATABASE_AWAY
 from gateway.engine.checking import generation_of
 from gateway.engine.context import EngineContext, Work
-from gateway.engine.ledger import LeaseLostError
+from gateway.engine.entries import LeaseLostError
 from gateway.engine.outcome import LONGEST_WAITING_FOR, Outcome, again, move_on, outcome_unknown, refused
 from gateway.engine.pace import look_up_pause, retry_pause
 from gateway.models import UpgradeStep

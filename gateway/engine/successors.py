@@ -21,6 +21,18 @@ class Successor(NamedTuple):
     """Its row while it was pending."""
 
 
+class Begun(NamedTuple):
+    """A successor that is at work in the place of an upgrade that ends."""
+
+    candidate: Candidate
+    row: Mapping[str, Any]
+    """As it will be when it is claimed."""
+
+    @property
+    def upgrade_id(self) -> int:
+        return self.candidate.upgrade_id
+
+
 class Successors:
     """Those that stand in line, and those that have begun and are to be claimed.
 

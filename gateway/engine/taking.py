@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import Table, bindparam, column, func, literal_column, null, select, table, update
 
 from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog, Candidate
-from gateway.engine.successors import Successor, Successors
+from gateway.engine.successors import Begun, Successor, Successors
 from gateway.models import ApplicationInstance, Subscription, Upgrade, UpgradeStatus, UpgradeStep
 from gateway.statements import Command, Prepared, Statements, among
 
@@ -21,10 +21,8 @@ CLAIM_LOCK = 0x0365_0001
 PRESENCE_LOCK = 0x0365_0002
 """Advisory lock of PostgreSQL that every engine shares while it listens, so that they can be counted."""
 
-LINE = 3
-"""So many successors stand in line for each place: short upgrades end while others are being written. With a
-server one is enough, for only what has begun in the place of others is written together.
-"""
+LINE = 20
+"""So many successors stand in line for each place: short upgrades end while others are being written."""
 
 OFFER = 0.05
 """Seconds that what is more than a worker's share is left to others, before it takes that all the same."""
@@ -41,7 +39,7 @@ class Taking:
         """
         self._owner = owner
         self._lease = lease
-        self._limit = limit
+        self.limit = limit
         self._rooms = rooms
         self._backlog = Backlog()
         self._successors = Successors()
@@ -69,62 +67,71 @@ class Taking:
         self._withdraw_successors()  # A batch that has just come has its turn before them.
         self._backlog.discover(live)
 
-    def successor(self) -> Successor | None:
-        """What begins at once in the place of an upgrade that has ended; `take` is to be told of it.
+    def successor(self, now: datetime) -> Begun | None:
+        """What begins at once in the place of an upgrade that has ended; `settle` is to be told of it.
 
         Any thread may ask.
         """
-        return None if self._rooms() else self._successors.take()
+        successor = None if self._rooms() else self._successors.take()
+        if successor is None:
+            return None
+        claimed = UpgradeStatus.IN_PROGRESS, UpgradeStep.CHECKING, now, now, now, None
+        columns = zip(CLAIMED, (*claimed, self._owner, now + self._lease), strict=True)
+        return Begun(successor.candidate, {**successor.values, **dict(columns)})
 
-    def as_claimed(self, successor: Successor, now: datetime) -> dict[str, Any]:
-        """Its row as it will be when it is claimed."""
-        return {
-            **successor.values,
-            "status": UpgradeStatus.IN_PROGRESS,
-            "step": UpgradeStep.CHECKING,
-            **dict.fromkeys(("started_at", "changed_at", "due_at"), now),
-            "waiting_for": None,
-            "lease_owner": self._owner,
-            "lease_expires_at": now + self._lease,
-        }
-
-    def take(
-        self,
-        statements: Statements,
-        free_tenants: Iterable[str],
-        begun: Sequence[Candidate],
-        now: datetime,
-    ) -> list[Mapping[str, Any]]:
-        """Claim while fewer than the limit are in progress, at most one of each tenant.
-
-        No other claim overlaps this transaction from here on.
-
-        :param free_tenants: those of which an upgrade has just ended
-        :param begun: successors that are at work already; those without a place are not claimed
-        :returns: the rows of what was claimed; of successors, whose rows are known, only the ids
+    def ask(self, statements: Statements, begun: Sequence[int]) -> list[Command]:
+        """No other claim overlaps this transaction from here on. Which of these successors can be claimed, with
+        when a request of each was last about to leave; and how many upgrades are in progress.
         """
         # SQLite's write lock is held already.
-        lock = [] if statements.is_sqlite else [(_LOCK_CLAIMS, {"key": CLAIM_LOCK})]
-        *_, [(in_progress,)] = statements.each([*lock, (_COUNT, {})])
+        lock: list[Command] = [] if statements.is_sqlite else [(_LOCK_CLAIMS, {"key": CLAIM_LOCK})]
+        return [*lock, (_STILL_PENDING, {"keys": begun}), (_COUNT, {})]
+
+    def settle(
+        self,
+        begun: Sequence[Candidate],
+        claimed: Container[int],
+        pending: Container[int],
+        free_tenants: Iterable[str],
+    ) -> None:
+        """Hear which successors of those that have begun are claimed.
+
+        :param pending: those that could have been, but for the others there was no place
+        :param free_tenants: those of which an upgrade has just ended
+        """
         for tenant_id in free_tenants:
             self._backlog.tenant_is_free(tenant_id)
-        places = max(0, self._limit - int(in_progress))
         self._successors.settle(begun)
-        claimed = self._claim(statements, begun[:places], {}, now, _CLAIM_BEGUN) if begun else []
-        free = self._share(statements, places - len(claimed))
-        rooms = self._rooms_left(statements) if free > 0 else {}
-        if rooms or begun[places:]:
+        without_place = []
+        for candidate in begun:
+            if candidate.upgrade_id in claimed:
+                continue
+            if candidate.upgrade_id in pending:
+                without_place.append(candidate)
+            else:  # It was canceled, or another upgrade of its customer is in progress.
+                self._backlog.pass_over(candidate.batch, candidate.tenant_id)
+        if without_place:
             self._withdraw_successors()
-            self._backlog.give_back(begun[places:])
-        wanted = len(claimed) + free
-        while len(claimed) < wanted:
-            missing = wanted - len(claimed)
+            self._backlog.give_back(without_place)
+
+    def take(self, statements: Statements, places: int, now: datetime) -> list[Mapping[str, Any]]:
+        """Claim up to so many, at most one of each tenant; their rows. `ask` comes first.
+
+        :param places: less than none where more are in progress than the limit
+        """
+        free = self._share(statements, places)
+        rooms = self._rooms_left(statements) if free > 0 else {}
+        if rooms:
+            self._withdraw_successors()
+        claimed: list[Mapping[str, Any]] = []
+        while len(claimed) < free:
+            missing = free - len(claimed)
             # The rest of the line stays: what ends meanwhile needs successors, or it would come here as well.
             chosen = self._successors.first(missing) or self._choose(statements, missing, rooms)
             if not chosen:
                 break
-            claimed += self._claim(statements, chosen, rooms, now, _CLAIM)
-        is_full = in_progress + len(claimed) == self._limit
+            claimed += self._claim(statements, chosen, rooms, now)
+        is_full = len(claimed) == places
         if is_full and not rooms and self._engines == 1:
             self._prepare_successors(statements)
         else:
@@ -138,8 +145,7 @@ class Taking:
 
     def _prepare_successors(self, statements: Statements) -> None:
         """Choose what begins next. Each place is taken, and no other engine could have one free."""
-        line = LINE * self._limit if statements.is_sqlite else self._limit
-        chosen = self._choose(statements, line - len(self._successors), {})
+        chosen = self._choose(statements, LINE * self.limit - len(self._successors), {})
         if not chosen:
             return
         found = statements.rows(_PENDING, keys=[candidate.upgrade_id for candidate in chosen])
@@ -158,7 +164,7 @@ class Taking:
         self.is_offered = False
         if self._engines > 1 and free > 0:
             mine = int(statements.rows(_MINE, owner=self._owner)[0][0])
-            share = max(0, -(-self._limit // self._engines) - mine)
+            share = max(0, -(-self.limit // self._engines) - mine)
             self.is_offered = share < free and not self._was_offered_long()
             free = share if self.is_offered else free
         if not self.is_offered:
@@ -192,11 +198,10 @@ class Taking:
         chosen: Sequence[Candidate],
         rooms: dict[str, int],
         now: datetime,
-        claim: Prepared,
     ) -> list[Mapping[str, Any]]:
         keys = [candidate.upgrade_id for candidate in chosen]
-        rows = statements.rows(claim, keys=keys, now=now, owner=self._owner, expires=now + self._lease)
-        taken = {row[0]: dict(zip(ROW, row, strict=False)) for row in rows}  # Or only the id, which is first.
+        rows = statements.rows(_CLAIM, keys=keys, now=now, owner=self._owner, expires=now + self._lease)
+        taken = {row[0]: dict(zip(ROW, row, strict=True)) for row in rows}
         claimed: list[Mapping[str, Any]] = []
         for candidate in chosen:
             if candidate.upgrade_id in taken:
@@ -221,6 +226,12 @@ class Taking:
 
 
 _TABLE = cast("Table", Upgrade.__table__)
+CLAIMED = (
+    *("status", "step", "started_at", "changed_at", "due_at"),
+    *("waiting_for", "lease_owner", "lease_expires_at"),
+)
+"""Columns that a claim sets."""
+
 ROW = (*(column.key for column in _TABLE.columns), "instance_name")
 """What is known of an upgrade that is in progress here: its columns, and the name of its instance."""
 
@@ -261,7 +272,7 @@ _RUNNING = Prepared(
         .scalar_subquery(),
     )
 )
-_CLAIMING = (
+_CLAIM = Prepared(
     update(Upgrade)
     .where(
         Upgrade.id.in_(
@@ -284,9 +295,13 @@ _CLAIMING = (
         lease_owner=_OWNER,
         lease_expires_at=bindparam("expires", type_=Upgrade.due_at.type),
     )
+    .returning(*_TABLE.columns, _INSTANCE_NAME)
 )
-_CLAIM = Prepared(_CLAIMING.returning(*_TABLE.columns, _INSTANCE_NAME))
-_CLAIM_BEGUN = Prepared(_CLAIMING.returning(Upgrade.id))
+_STILL_PENDING = Prepared(
+    select(Upgrade.id, Upgrade.intended_at)
+    .where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
+    .with_for_update(of=Upgrade, skip_locked=True)
+)
 _PENDING = Prepared(
     select(*_TABLE.columns, _INSTANCE_NAME).where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
 )

@@ -7,7 +7,8 @@ from queue import Queue
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gateway.engine.ledger import Entry, LeaseLostError, Ledger
+from gateway.engine.entries import Entry, LeaseLostError
+from gateway.engine.ledger import Ledger
 from gateway.engine.steps import DATABASE_PAUSE, WRITTEN_LATER, advance
 from gateway.models import UpgradeEvent, UpgradeStatus
 from tests.catalogs import STANDARD

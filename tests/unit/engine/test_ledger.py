@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from gateway.engine import ledger
+from gateway.engine import posting
 from gateway.engine.claims import Claims
-from gateway.engine.ledger import End, Entry, LeaseLostError, Ledger
+from gateway.engine.entries import End, Entry, LeaseLostError
+from gateway.engine.ledger import Ledger
 from gateway.models import Subscription, Upgrade, UpgradeStatus
 from gateway.services import plan_change
 from tests.factories import NOW
@@ -109,7 +110,7 @@ class TestCommittingTogether:
         assert [answer is None for answer in answers] == [True, False, True, True]
         assert written(database) == [first, *others]
 
-    @pytest.mark.parametrize("lock", [ledger._HOLD, plan_change._LOCK, plan_change._TRY_LOCK])
+    @pytest.mark.parametrize("lock", [posting._HOLD, plan_change._LOCK, plan_change._TRY_LOCK])
     def test_all_lock_in_one_order(self, lock):
         statement = lock.on(PGDialect_psycopg()).sql
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from gateway.engine.clients import PartnerCenterClients
 from gateway.engine.context import EngineContext
-from gateway.engine.ledger import LeaseLostError
+from gateway.engine.entries import LeaseLostError
 from gateway.engine.license_book import LicenseBook
 from gateway.engine.move_queue import MoveLostError, MoveQueue
 from gateway.models import (

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from gateway.engine.claims import Claims
-from gateway.engine.ledger import LeaseLostError
+from gateway.engine.entries import LeaseLostError
 from gateway.engine.outcome import again, move_on
 from gateway.engine.steps import DATABASE_PAUSE, advance
 from gateway.models import ResourceType, Subscription, SubscriptionStatus, UpgradeStatus, UpgradeStep

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.engine.ledger import Entry, LeaseLostError, Ledger, NotClaimedError
+from gateway.engine.entries import Entry, LeaseLostError, NotClaimedError
+from gateway.engine.ledger import Ledger
 from gateway.engine.steps import advance
 from gateway.engine.taking import Taking
 from gateway.models import Upgrade, UpgradeEvent, UpgradeStatus

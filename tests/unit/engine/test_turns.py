@@ -9,9 +9,10 @@ from contextlib import closing
 import pytest
 from sqlalchemy import event, insert, text
 
-from gateway.engine import backlog, ledger, taking
+from gateway.engine import backlog, ledger, posting, taking
 from gateway.engine.claims import Claims
-from gateway.engine.ledger import End, Entry, Ledger
+from gateway.engine.entries import End, Entry
+from gateway.engine.ledger import Ledger
 from gateway.engine.listening import Listening
 from gateway.models import Account, Upgrade, UpgradeStatus
 from gateway.statements import OF_POSTGRESQL, StatementWriter
@@ -23,14 +24,14 @@ from tests.unit.services.helpers import PATIENCE
 HOT = {
     "count": taking._COUNT,
     "claim": taking._CLAIM,
-    "claim of successors": taking._CLAIM_BEGUN,
+    "claim of successors": taking._STILL_PENDING,
     "successors": taking._PENDING,
     "next": backlog._NEXT,
     "live": backlog._LIVE,
     "pending": ledger._IS_PENDING,
-    "hold": ledger._HOLD,
+    "hold": posting._HOLD,
 }
-OUTCOMES = ledger._setting(("status", "changed_at"))
+OUTCOMES = posting._setting(("status", "changed_at"))
 
 
 @pytest.fixture
