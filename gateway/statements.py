@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -34,7 +33,7 @@ from sqlalchemy.sql import ClauseElement, Executable, FromClause
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from gateway.db import Database, UTCDateTime
+from gateway.db import Database
 
 Convert = Callable[[Any], Any]
 
@@ -181,9 +180,7 @@ def _update(table: Table, rows: Select[Any], key: str, where: Sequence[Any]) -> 
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
-    convert = kind.dialect_impl(dialect).bind_processor(dialect)
-    # Many rows have one moment in common, and to write it out takes longer than all the rest.
-    return lru_cache(maxsize=256)(convert) if convert and isinstance(kind, UTCDateTime) else convert
+    return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:

@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, text, union_all
 
 from benchmarks.engine.names import STANDARD, number_of
 from gateway.db import Database, utcnow
+from gateway.engine.backlog import ANY_BATCH, ANY_TENANT, IN_PROGRESS, PENDING
 from gateway.engine.ledger import CHANNEL
 from gateway.migrations import migrate
 from gateway.models import (
@@ -35,7 +36,7 @@ from gateway.models import (
     UpgradeEvent,
     UpgradeStatus,
 )
-from gateway.statements import Prepared, PreparedForMany, StatementWriter
+from gateway.statements import Prepared, PreparedForMany, Statements, StatementWriter
 
 SUBSCRIPTIONS = 12_000
 PROVIDER, INSTANCE, TEMPLATE, BASIC = "provider", "instance", "template", "basic"
@@ -139,6 +140,11 @@ def counts(database: Database) -> dict[UpgradeStatus, int]:
         return {row[0]: row[1] for row in rows}
 
 
+def is_any_live(database: Database) -> bool:
+    with database.engine.connect() as connection:
+        return bool(Statements(connection).rows(_ANY_LIVE))
+
+
 def enqueue(writer: StatementWriter, words: str, first: int, count: int) -> None:
     """One batch, as scheduling makes it: its row, one for each upgrade, and one for each first event."""
     now = utcnow()
@@ -190,4 +196,12 @@ _ADD_BATCH = Prepared(
 _LAST = Prepared(select(func.max(Upgrade.id)))
 _ADD_UPGRADE = PreparedForMany(Upgrade.__table__, tuple(next(_upgrades(0, "", range(1), 0, utcnow()))))
 _ADD_EVENT = PreparedForMany(UpgradeEvent.__table__, ("upgrade_id", "at", "name", "attempt"))
+_ANY_LIVE = Prepared(
+    union_all(
+        *(
+            select(Upgrade.id).where(live, any_of_them).limit(1).subquery().select()
+            for live, any_of_them in ((PENDING, ANY_BATCH), (IN_PROGRESS, ANY_TENANT))
+        )
+    )
+)
 _NOTIFY = Prepared(select(func.pg_notify(CHANNEL, "")))

@@ -74,9 +74,7 @@ class Agenda:
             return self._line_up(now)
 
     def follow(self, upgrade_id: int) -> None:
-        """Put in line what a thread begins in the place of what it has ended. It comes for it by itself, so that
-        no other thread need wake up.
-        """
+        """Put in line what the calling thread takes next, so that no other one need wake up for it."""
         with self._lock:
             if upgrade_id not in self._busy and upgrade_id not in self._line:
                 self._due.pop(upgrade_id, None)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, bindparam, exists, func, literal_column, select
+from sqlalchemy import Integer, bindparam, func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from gateway.models import ServicePlan, ServiceTemplate, Upgrade, UpgradeBatch
@@ -50,6 +50,8 @@ class Batch:
     """Tenants of which another upgrade was in progress."""
     is_outdated: bool = False
     """Whether what was passed over can be taken now."""
+    is_read: bool = False
+    """Whether there is nothing after `last_read`: a batch is scheduled in one transaction."""
 
 
 class Backlog:
@@ -155,10 +157,16 @@ class Backlog:
         for tenant_id in batch.passed_over:
             self._waiting.get(tenant_id, set()).discard(batch)
         batch.passed_over.clear()
-        batch.last_read, batch.is_outdated = 0, False
+        batch.last_read, batch.is_outdated, batch.is_read = 0, False, False
 
     def _read_ahead(self, batch: Batch, statements: Statements) -> int:
         """Read the next ones of a batch; how many. One that has no more leaves the line."""
+        if batch.is_read:
+            if batch.is_outdated:
+                self._start_again(batch)
+            else:
+                self._leave(batch)
+            return 1
         size = max(LEAST, min(MOST, LOOK_AHEAD // len(self._known)))
         rows = statements.rows(_NEXT, batch_id=batch.batch_id, after=batch.last_read, size=size)
         for upgrade_id, tenant_id, is_busy in rows:
@@ -167,10 +175,7 @@ class Backlog:
                 self.pass_over(batch, tenant_id)
             else:
                 batch.ahead.append((upgrade_id, tenant_id))
-        if not rows and batch.is_outdated:
-            self._start_again(batch)
-        elif not rows:
-            self._leave(batch)
+        batch.is_read = len(rows) < size
         return len(rows) + 1
 
     def _leave(self, batch: Batch) -> None:
@@ -188,6 +193,15 @@ class Backlog:
 PENDING = Upgrade.status == literal_column("'pending'")
 IN_PROGRESS = Upgrade.status == literal_column("'in_progress'")
 
+_STATUS_ALONE = Upgrade.status.op("||")(literal_column("''"))
+IS_PENDING, IS_IN_PROGRESS = (
+    literal_column("'pending'") == _STATUS_ALONE,
+    literal_column("'in_progress'") == _STATUS_ALONE,
+)
+"""The same of upgrades that are found by their keys. To find a few among all that are pending, PostgreSQL would
+read a whole index over them, where its plan is from when there were none.
+"""
+
 ANY_BATCH, ANY_TENANT = (
     Upgrade.batch_id > literal_column("0"),
     Upgrade.microsoft_tenant_id >= literal_column("''"),
@@ -195,8 +209,14 @@ ANY_BATCH, ANY_TENANT = (
 """True of all. Without them SQLite reads a larger index that has all columns, with every upgrade ever."""
 
 _busy = aliased(Upgrade)
-TENANT_IS_BUSY = exists().where(
-    _busy.status == literal_column("'in_progress'"), _busy.microsoft_tenant_id == Upgrade.microsoft_tenant_id
+TENANT_IS_BUSY = (
+    select(_busy.id)
+    .where(
+        _busy.status == literal_column("'in_progress'"),
+        _busy.microsoft_tenant_id == Upgrade.microsoft_tenant_id,
+    )
+    .offset(literal_column("0"))  # Kept apart, it is looked up customer by customer, and not joined.
+    .exists()
 )
 
 _NEXT = Prepared(

@@ -82,7 +82,7 @@ class EngineContext:
     on_claimed: Callable[[list[tuple[int, datetime]]], None] = lambda _due_times: None
     """Is told which upgrades were claimed, and when they are due."""
     on_begun: Callable[[int], None] | None = None
-    """Is told, by the thread that ends an upgrade, which one begins in its place; it is to go on with that."""
+    """Is told, by the thread that ends an upgrade, which one it is to go on with."""
     on_ended: Callable[[int, Exception | None], None] | None = None
     """Is told which upgrade has its end written, or why not. Without it, `record` waits for that itself."""
     on_left_over: Callable[[float], None] = lambda _seconds: None

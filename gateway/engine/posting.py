@@ -1,8 +1,8 @@
 """What one transaction of the ledger writes: outcomes, and what is claimed in the places that they leave.
 
-All that must be known is asked for at once, and kept from everybody else until the transaction ends. Then it is
-settled in memory, in the order in which things happened, and written in as many statements for a thousand
-upgrades as for one. A successor that is over already is written once, as claimed and ended.
+All that must be known is asked for at once, and kept from everybody else until the transaction ends. What that
+means is settled in memory, in the order in which things happened, and written in as many statements for a
+thousand upgrades as for one. A successor that is over already is written once, as claimed and ended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from gateway.engine.backlog import IN_PROGRESS, PENDING
+from gateway.engine.backlog import IS_IN_PROGRESS, IS_PENDING
 from gateway.engine.entries import Entry, LeaseLostError, NotClaimedError, Waiting, in_turns
 from gateway.engine.taking import CLAIMED, Taking
 from gateway.models import Upgrade, UpgradeEvent
@@ -77,8 +77,8 @@ class Posting:
         not_claimed.difference_update(claimed)
 
     def _look(self, statements: Statements) -> tuple[Resources, _Known, _Known, int]:
-        """What plans and subscriptions have; what this worker holds; which successors can be claimed; how many
-        are in progress.
+        """What plans and subscriptions have; what this worker holds; which successors can be claimed; and how
+        many upgrades are in progress.
         """
         entries = self._entries
         ended = [entry.ends.subscription_id for entry in entries if entry.ends]
@@ -94,8 +94,10 @@ class Posting:
         locked, held, resources, places = ([next(found) for _ in commands] for commands in asked)
         if locked:
             self._set_apart({key for (key,) in locked[0]})
-        *_, pending, count = places or ([], [(0,)])
-        return Resources(*resources), dict(held[0]) if held else {}, dict(pending), int(count[0][0])
+        mine = dict(held[0]) if held else {}
+        pending = dict(places[-2]) if self._claims and self._begun else {}
+        in_progress = int(places[-1][0][0]) if places else 0
+        return Resources(*resources), mine, pending, in_progress
 
     def _set_apart(self, locked: Collection[str]) -> None:
         """Leave out who would have to wait for somebody, and would have all others wait, too."""
@@ -192,7 +194,7 @@ _Known = dict[int, datetime | None]
 _NOT_MINE = object()
 _EVENT_COLUMNS = ("upgrade_id", "at", "name", "detail", "attempt", "request_id", "correlation_id")
 _ADD_EVENT = PreparedForMany(UpgradeEvent.__table__, _EVENT_COLUMNS)
-_MINE = IN_PROGRESS, Upgrade.lease_owner == bindparam("owner", type_=Upgrade.lease_owner.type)
+_MINE = IS_IN_PROGRESS, Upgrade.lease_owner == bindparam("owner", type_=Upgrade.lease_owner.type)
 _HOLD = Prepared(
     # All lock in one order, so that two never wait for each other in a circle.
     select(Upgrade.id, Upgrade.intended_at)
@@ -211,4 +213,4 @@ def _setting(columns: tuple[str, ...]) -> PreparedForMany:
 @lru_cache(maxsize=256)
 def _claiming(columns: tuple[str, ...]) -> PreparedForMany:
     """Claims upgrades, and sets what there is to say of them already."""
-    return PreparedForMany(Upgrade.__table__, columns, key="id", where=[PENDING])
+    return PreparedForMany(Upgrade.__table__, columns, key="id", where=[IS_PENDING])

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, column, func, literal_column, null, select, table, update
 
-from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, PENDING, TENANT_IS_BUSY, Backlog, Candidate
+from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, IS_PENDING, TENANT_IS_BUSY, Backlog, Candidate
 from gateway.engine.successors import Begun, Successor, Successors
 from gateway.models import ApplicationInstance, Subscription, Upgrade, UpgradeStatus, UpgradeStep
 from gateway.statements import Command, Prepared, Statements, among
@@ -21,8 +21,10 @@ CLAIM_LOCK = 0x0365_0001
 PRESENCE_LOCK = 0x0365_0002
 """Advisory lock of PostgreSQL that every engine shares while it listens, so that they can be counted."""
 
-LINE = 20
-"""So many successors stand in line for each place: short upgrades end while others are being written."""
+LINE = 200
+"""At most so many more successors stand in line than there are places: short upgrades end while others are being
+written, and their successors, too.
+"""
 
 OFFER = 0.05
 """Seconds that what is more than a worker's share is left to others, before it takes that all the same."""
@@ -43,6 +45,8 @@ class Taking:
         self._rooms = rooms
         self._backlog = Backlog()
         self._successors = Successors()
+        self._begun = 0
+        """How many successors had begun while the last transaction was under way."""
         self._engines = 1
         """How many engines there are at this database; on SQLite only one, but for a moment."""
         self._offered_at: float | None = None
@@ -80,12 +84,14 @@ class Taking:
         return Begun(successor.candidate, {**successor.values, **dict(columns)})
 
     def ask(self, statements: Statements, begun: Sequence[int]) -> list[Command]:
-        """No other claim overlaps this transaction from here on. Which of these successors can be claimed, with
-        when a request of each was last about to leave; and how many upgrades are in progress.
+        """How many upgrades are in progress; before it, where there are any, which of these successors can be
+        claimed, and when a request of each was last about to leave.
+
+        No other claim overlaps this transaction from here on.
         """
         # SQLite's write lock is held already.
         lock: list[Command] = [] if statements.is_sqlite else [(_LOCK_CLAIMS, {"key": CLAIM_LOCK})]
-        return [*lock, (_STILL_PENDING, {"keys": begun}), (_COUNT, {})]
+        return [*lock, (_STILL_PENDING, {"keys": begun}), (_COUNT, {})] if begun else [*lock, (_COUNT, {})]
 
     def settle(
         self,
@@ -102,6 +108,7 @@ class Taking:
         for tenant_id in free_tenants:
             self._backlog.tenant_is_free(tenant_id)
         self._successors.settle(begun)
+        self._begun = len(begun)
         without_place = []
         for candidate in begun:
             if candidate.upgrade_id in claimed:
@@ -145,7 +152,8 @@ class Taking:
 
     def _prepare_successors(self, statements: Statements) -> None:
         """Choose what begins next. Each place is taken, and no other engine could have one free."""
-        chosen = self._choose(statements, LINE * self.limit - len(self._successors), {})
+        line = self.limit + min(LINE, 2 * self._begun)
+        chosen = self._choose(statements, line - len(self._successors), {})
         if not chosen:
             return
         found = statements.rows(_PENDING, keys=[candidate.upgrade_id for candidate in chosen])
@@ -280,7 +288,7 @@ _CLAIM = Prepared(
             # writes the status into the subscription, and the engine never waits for anybody.
             select(Upgrade.id)
             .join(Subscription)
-            .where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
+            .where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)
             .with_for_update(of=[Upgrade, Subscription], skip_locked=True)
             .correlate(None)
         )
@@ -299,10 +307,10 @@ _CLAIM = Prepared(
 )
 _STILL_PENDING = Prepared(
     select(Upgrade.id, Upgrade.intended_at)
-    .where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
+    .where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)
     .with_for_update(of=Upgrade, skip_locked=True)
 )
 _PENDING = Prepared(
-    select(*_TABLE.columns, _INSTANCE_NAME).where(among(Upgrade.id, "keys"), PENDING, ~TENANT_IS_BUSY)
+    select(*_TABLE.columns, _INSTANCE_NAME).where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)
 )
 READ = Prepared(select(*_TABLE.columns, _INSTANCE_NAME).where(Upgrade.id == _KEY))

@@ -135,9 +135,7 @@ class TestAnEndThatIsLeft:
 class TestShortUpgrades:
     """They end while the ends of those before them are being written."""
 
-    def test_and_their_successors_are_written_in_one_transaction_of_sqlite(
-        self, database, make, make_held, answers
-    ):
+    def test_and_their_successors_are_written_in_one_transaction(self, database, make, make_held, answers):
         busy, first, second, third, fourth = make(many(5))
         held = make_held(2)
         held.begin(busy)
@@ -147,8 +145,7 @@ class TestShortUpgrades:
         held.let_go()
 
         assert [told for told, failure in answers.next(4) if failure is None] == [busy, first, second, third]
-        together = [[first, second, third]] if database.is_sqlite else [[first, second], [third]]
-        assert held.groups == [[busy], *together]
+        assert held.groups == [[busy], [first, second, third]]
         assert in_progress(database) == [fourth]
 
     def test_have_their_events_in_the_order_in_which_they_happened(self, database, make, make_held, answers):
