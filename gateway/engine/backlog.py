@@ -198,8 +198,8 @@ IS_PENDING, IS_IN_PROGRESS = (
     literal_column("'pending'") == _STATUS_ALONE,
     literal_column("'in_progress'") == _STATUS_ALONE,
 )
-"""The same of upgrades that are found by their keys. To find a few among all that are pending, PostgreSQL would
-read a whole index over them, where its plan is from when there were none.
+"""The same of upgrades that are found by their keys. Where its plan is from when there were none, PostgreSQL
+would read a whole index over all that are pending to find a few.
 """
 
 ANY_BATCH, ANY_TENANT = (

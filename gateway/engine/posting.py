@@ -1,8 +1,8 @@
 """What one transaction of the ledger writes: outcomes, and what is claimed in the places that they leave.
 
-All that must be known is asked for at once, and kept from everybody else until the transaction ends. What that
-means is settled in memory, in the order in which things happened, and written in as many statements for a
-thousand upgrades as for one. A successor that is over already is written once, as claimed and ended.
+All that must be known is asked for at once, and kept from everybody else until the transaction ends. It is
+settled in memory what that means, in the order in which things happened, and written in as many statements for
+a thousand upgrades as for one. A successor that is over already is written once, as claimed and ended.
 """
 
 from __future__ import annotations
@@ -133,7 +133,6 @@ class Posting:
         changes = [entry.change for entry in self._written.values() if entry.change]
         change_plans(statements, changes, resources, now)
         by_columns: dict[tuple[bool, tuple[str, ...]], list[dict[str, Any]]] = {}
-        # Ends come first, and leave a customer's only place to a successor.
         for upgrade_id in dict.fromkeys(chain(self._written, self._come_true)):
             is_new = upgrade_id in self._come_true
             values = {key: self._begun[upgrade_id].row[key] for key in CLAIMED} if is_new else {}

@@ -22,8 +22,8 @@ PRESENCE_LOCK = 0x0365_0002
 """Advisory lock of PostgreSQL that every engine shares while it listens, so that they can be counted."""
 
 LINE = 200
-"""At most so many more successors stand in line than there are places: short upgrades end while others are being
-written, and their successors, too.
+"""At most so many more successors stand in line than there are places: short upgrades end while others are
+being written, and their successors, too.
 """
 
 OFFER = 0.05

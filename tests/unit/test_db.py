@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from gateway.db import DATABASE_AWAY, Database, DatabaseClock, utcnow
+from gateway.db import DATABASE_AWAY, Database, DatabaseClock, UTCDateTime, utcnow
 from gateway.models import Account, AccountType, SubscriptionPeriod
 from tests.databases import sqlite_url
 from tests.factories import NOW, Factories
@@ -23,6 +24,16 @@ class TestTimes:
             found = session.get_one(Account, account_id).created_at
         assert found == datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
         assert found.utcoffset() == timedelta(0)
+
+    @pytest.mark.parametrize("microsecond", [0, 120_000, 999_999])
+    def test_they_are_stored_as_sqlalchemy_writes_them_for_sqlite(self, microsecond):
+        at, sqlite_dialect = NOW.replace(microsecond=microsecond), sqlite.dialect()
+        theirs = sqlite.DATETIME().bind_processor(sqlite_dialect)
+        ours = UTCDateTime().bind_processor(sqlite_dialect)
+
+        assert theirs is not None
+        assert ours is not None
+        assert ours(at) == theirs(at)
 
     def test_one_without_a_zone_is_refused(self, db):
         with pytest.raises(StatementError, match="expected an aware time"):

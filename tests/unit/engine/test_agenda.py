@@ -179,6 +179,24 @@ class TestAgenda:
             wait_until(lambda: taken == [1, 2], within=PATIENCE, what="the second one")
             assert agenda.add([(4, NOW)], NOW) == 2
 
+    def test_what_follows_is_for_the_thread_that_comes_for_it_and_wakes_no_other(self, agenda):
+        with waiting_threads(agenda, 1) as taken:
+            agenda.follow(1)
+
+            assert agenda.take(0) == 1
+            assert agenda._waiting == 1
+        assert taken == [None]
+
+    def test_what_follows_is_not_given_to_a_second_thread(self, agenda):
+        agenda.update({1: NOW, 2: NOW})
+        agenda.line_up(NOW)
+        assert agenda.take(0) == 1
+
+        agenda.follow(1)
+        agenda.follow(2)
+
+        assert take_all(agenda) == [2]
+
     def test_who_waits_goes_away_when_it_is_closed(self, agenda):
         with waiting_threads(agenda, 2) as taken:
             agenda.close()

@@ -11,6 +11,7 @@ from gateway.engine.entries import Entry, LeaseLostError
 from gateway.engine.ledger import Ledger
 from gateway.engine.steps import DATABASE_PAUSE, WRITTEN_LATER, advance
 from gateway.models import UpgradeEvent, UpgradeStatus
+from gateway.statements import Statements
 from tests.catalogs import STANDARD
 from tests.functional.site import wait_until
 from tests.unit.engine.test_claims import make, many
@@ -64,6 +65,9 @@ class Held:
 
     def let_go(self):
         self._go_on.set()
+
+    def pause(self):
+        self._go_on.clear()
 
 
 @pytest.fixture
@@ -147,6 +151,33 @@ class TestShortUpgrades:
         assert [told for told, failure in answers.next(4) if failure is None] == [busy, first, second, third]
         assert held.groups == [[busy], [first, second, third]]
         assert in_progress(database) == [fourth]
+
+    def test_are_written_in_as_many_statements_as_one(self, make, make_held, answers, monkeypatch):
+        said = []
+        run = Statements._run
+
+        def run_and_tell(statements, prepared, values):
+            said.append(prepared)
+            return run(statements, prepared, values)
+
+        monkeypatch.setattr(Statements, "_run", run_and_tell)
+        busy, *ids = make(many(9))
+        held = make_held(2)
+        held.begin(busy)
+        for upgrade_id in ids[:3]:
+            held.leave(upgrade_id)
+        held.let_go()
+        answers.next(4)
+        few = said[:]
+        held.pause()
+        held.begin(ids[3])
+        for upgrade_id in ids[4:]:
+            held.leave(upgrade_id)
+        said.clear()
+        held.let_go()
+        answers.next(5)
+
+        assert 0 < len(said) <= len(few)
 
     def test_have_their_events_in_the_order_in_which_they_happened(self, database, make, make_held, answers):
         busy, first, second = make(many(3))

@@ -1,7 +1,9 @@
 """What begins while the end of the upgrade before it is written, and what keeps that from doing harm."""
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,13 +29,13 @@ __all__ = ["make"]
 class Worker:
     """A ledger, what it said has begun, and what it says before it is written."""
 
-    def __init__(self, database, limit, owner="node:one", rooms=dict):
+    def __init__(self, database, limit, owner="node:one", rooms=dict, clock=lambda: NOW):
         self.database = database
         self.begun = []
         self.stopping = threading.Event()
         self.on_begun = lambda rows: None
         self.ledger = Ledger(
-            database, owner, LEASE, lambda: NOW, limit,
+            database, owner, LEASE, clock, limit,
             rooms=rooms, stopping=self.stopping, on_claimed=self._on_claimed,
         )  # fmt: skip
 
@@ -107,7 +109,8 @@ class TestASuccessor:
 
     def test_is_what_will_stand_in_the_database(self, database, make, make_worker):
         first, second = make(many(2))
-        worker = make_worker(1)
+        seconds = itertools.count()
+        worker = make_worker(1, clock=lambda: NOW + timedelta(seconds=next(seconds)))
         worker.ledger.claim()
 
         worker.end(first)

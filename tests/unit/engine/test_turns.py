@@ -345,6 +345,23 @@ class TestPlans:
 
         assert {name: plan for name, plan in plans.items() if READS_ALL.search(plan)} == {}
 
+    @pytest.mark.parametrize("name", ["claim", "claim of successors", "successors", "hold", "outcomes"])
+    def test_a_few_are_found_by_their_keys_though_there_was_none_when_it_was_planned(self, database, name):
+        """A plan is kept, and to read all that are pending would be too much later on."""
+        dialect = database.engine.dialect
+        rows = [{"id": 1, "status": UpgradeStatus.COMPLETED, "changed_at": NOW}]
+        outcomes = OUTCOMES.on(dialect), OUTCOMES.values(rows, dialect)
+        prepared, values = outcomes if name == "outcomes" else (HOT[name], {})
+
+        plan = plan_of(database, prepared, **values)
+
+        found = (
+            "upgrade USING INTEGER PRIMARY KEY" if database.is_sqlite else "on pk_upgrade|using pk_upgrade"
+        )
+        assert re.search(found, plan)
+        assert "ix_upgrade_pending_by_batch" not in plan
+        assert not re.search("using uq_upgrade_tenant_in_progress on upgrade  ", plan)
+
     @pytest.mark.parametrize("act", [Claims.look, Claims.renew, Claims.adopt, Claims.release])
     def test_no_look_at_leases_does(self, database, full, act):
         statements = []
