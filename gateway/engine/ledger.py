@@ -59,8 +59,8 @@ class Ledger:
         :param rooms: how many may be in progress of those application instances that may not use the whole
             limit, by their names in lower case
         :param on_claimed: is given the rows that were claimed, once that is committed
-        :param on_begun: is given the row of a successor before that, by the thread that leaves an end and goes
-            on with it; without this, and where that thread waits, `on_claimed` is
+        :param on_begun: is given the row of a successor before that, by the thread that leaves an end and
+            goes on with it; without this, and where that thread waits, `on_claimed` is
         :param on_left_over: a place is free that nobody has taken yet; in so many seconds it may be taken
         """
         self._database = database

@@ -80,6 +80,8 @@ class _Account:
         return self.pause is not None and self.pause.until > now and not self.is_tried
 
     def longest(self, now: datetime) -> Pause | None:
+        if self.pause is None and self.throttled is None:
+            return None
         pauses = [each for each in (self.pause, self.throttled) if each and each.until > now]
         return max(pauses, default=None)
 

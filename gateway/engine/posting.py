@@ -1,8 +1,8 @@
 """What one transaction of the ledger writes: outcomes, and what is claimed in the places that they leave.
 
 All that must be known is asked for at once, and kept from everybody else until the transaction ends. It is
-settled in memory what that means, in the order in which things happened, and written in as many statements for
-a thousand upgrades as for one. A successor that is over already is written once, as claimed and ended.
+settled in memory what that means, in the order in which things happened, and written in as many statements
+for a thousand upgrades as for one. A successor that is over already is written once, as claimed and ended.
 """
 
 from __future__ import annotations
