@@ -307,9 +307,8 @@ _CLAIM = Prepared(
 )
 _STILL_PENDING = Prepared(
     select(Upgrade.id, Upgrade.intended_at)
-    .join(Subscription)
     .where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)
-    .with_for_update(of=[Upgrade, Subscription], skip_locked=True)
+    .with_for_update(of=Upgrade, skip_locked=True)
 )
 _PENDING = Prepared(
     select(*_TABLE.columns, _INSTANCE_NAME).where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)

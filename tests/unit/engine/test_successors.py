@@ -20,7 +20,7 @@ from tests.catalogs import STANDARD
 from tests.factories import NOW
 from tests.functional.site import wait_until
 from tests.unit.engine.test_claims import LEASE, make, many, name_of_the_instance, read
-from tests.unit.engine.test_ledger import ends, lock_subscription, waits
+from tests.unit.engine.test_ledger import ends, waits
 from tests.unit.services.helpers import PATIENCE
 
 __all__ = ["make"]
@@ -331,24 +331,6 @@ class TestASuccessor:
 
         assert len(world.control.transitions()) == 1
         assert world.read(second).status is UpgradeStatus.CANCELED
-
-
-class TestASuccessorWhoseSubscriptionSomebodyHolds:
-    @pytest.fixture
-    def database(self, postgresql_database):
-        return postgresql_database
-
-    def test_leaves_off_and_another_one_begins(self, database, make, make_worker):
-        first, second, third = make(many(3))
-        worker = make_worker(1)
-        worker.ledger.claim()
-        with database.write_session() as db:
-            lock_subscription(db, ends(database, second).ends.subscription_id)
-
-            worker.end(first)
-
-        assert worker.ids == [first, second, third]
-        assert in_progress(database) == [third]
 
 
 class TestWhatIsOnTheDiskBeforeAnythingIsSent:
