@@ -35,6 +35,9 @@ there is time to wait for those, see `drain`.
 FRESH_SECONDS = 5.0
 """A connection without a byte counts as busy for so long: its request is on its way too."""
 
+MOST_AT_ONCE = 262_144
+"""Bytes that are copied for the system to send; it often takes far less than its buffer is said to hold."""
+
 WORKER_OWNED = frozenset(
     {"use", "listen", "host", "port", "ipv4", "ipv6", "sockets", "unix_socket", "unix_socket_perms"}
 )
@@ -83,6 +86,10 @@ class _Channel(HTTPChannel):
     task_class = _Task
     running: Running
     draining: threading.Event
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.sendbuf_len = min(self.sendbuf_len, MOST_AT_ONCE)
 
 
 class Serving:

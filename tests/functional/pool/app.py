@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import time
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -78,7 +79,7 @@ class Application:
         if path == "/leak":
             self.leaked.append(os.urandom(int(query["size"])))
         if path == "/big":
-            return b"x" * int(query["size"])
+            return _big(int(query["size"]))
         about = {
             "pid": os.getpid(),
             "running": self.running,
@@ -87,6 +88,11 @@ class Application:
             "instances": [each.partner_center_url for each in self.settings.application_instances],
         }
         return json.dumps(about).encode()
+
+
+@cache
+def _big(size: int) -> bytes:
+    return b"x" * size
 
 
 def main(global_config, **_):
