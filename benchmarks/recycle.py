@@ -55,6 +55,9 @@ THINK_SECONDS = 0.1
 It varies, so that the clients do not march in step with each other, nor with any time limit of a server.
 """
 
+SETTLING_SECONDS = 0.4
+"""No saved file is in force sooner. To ask for it all the time would take from what the clients have."""
+
 WARM_UP_SECONDS = 2.0
 """The clients all connect at first; what they see then is not counted."""
 
@@ -250,16 +253,15 @@ def on_demand(pool: PoolRunner, _: int) -> None:
     pool.recycle()
 
 
-def by_file(pool: PoolRunner, number: int) -> None:
+def by_file(pool: PoolRunner, number: int, recycling: str = "") -> None:
     limit = 20 + number
-    pool.settings(limit=limit)
+    pool.write(settings_text(limit=limit, recycling=recycling))
+    time.sleep(SETTLING_SECONDS)
     pool.until_status("the limit", lambda s: s["limit"] == limit, seconds=30)
 
 
 def by_file_apart(pool: PoolRunner, number: int) -> None:
-    limit = 20 + number
-    pool.write(settings_text(limit=limit, recycling='disallowOverlappingRotation="true"'))
-    pool.until_status("the limit", lambda s: s["limit"] == limit, seconds=30)
+    by_file(pool, number, 'disallowOverlappingRotation="true"')
 
 
 def peers(folder: Path, address: str) -> dict[str, list[str]]:

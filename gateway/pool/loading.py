@@ -9,6 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+AT_LEISURE = "--at-leisure"
+"""Tells a new worker process that it is not needed yet."""
+
 LEISURELY = 5
 """A niceness: a third of the processor time of each other that wants some."""
 
@@ -27,7 +30,7 @@ def without_collection() -> Iterator[None]:
         gc.enable()
 
 
-def at_leisure(load: Callable[[], None]) -> None:
+def at_leisure(load: Callable[[], object]) -> None:
     """Do it in a thread that leaves the processor to others first, where a thread can have a priority.
 
     It could not be raised again; so the thread ends with what it does, and all others keep theirs.
@@ -37,7 +40,7 @@ def at_leisure(load: Callable[[], None]) -> None:
     thread.join()
 
 
-def _after(first: Callable[[], None], then: Callable[[], None]) -> None:
+def _after(first: Callable[[], None], then: Callable[[], object]) -> None:
     first()
     then()
 

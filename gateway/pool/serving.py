@@ -9,9 +9,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any
 
 from waitress import wasyncore
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ThreadedTaskDispatcher, WSGITask
@@ -90,6 +92,13 @@ class _Channel(HTTPChannel):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.sendbuf_len = min(self.sendbuf_len, MOST_AT_ONCE)
+
+    def write_soon(self, data: Any) -> int:
+        """Have a large piece sent from where it is; Waitress would copy it, and larger ones into a file."""
+        if isinstance(data, bytes) and len(data) > MOST_AT_ONCE:
+            data = ReadOnlyFileBasedBuffer(BytesIO(data))
+            data.prepare()
+        return super().write_soon(data)
 
 
 class Serving:

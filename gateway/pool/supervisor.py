@@ -261,12 +261,13 @@ class Supervisor:
     # Workers
 
     def _spawn_spare(self, is_urgent: bool) -> Worker:
-        worker = self._new_process(self._pool.good_settings)
+        worker = self._new_process(self._pool.good_settings, is_urgent=is_urgent)
         worker.send("warm", ini=str(self._options.ini.absolute()), is_urgent=is_urgent)
         return worker
 
-    def _new_process(self, settings: GatewaySettings) -> Worker:
-        return WorkerProcess(next(self._serials), settings, self._listener, self._secret, self._inbox.put)
+    def _new_process(self, settings: GatewaySettings, *, is_urgent: bool = True) -> Worker:
+        serial, post = next(self._serials), self._inbox.put
+        return WorkerProcess(serial, settings, self._listener, self._secret, post, is_urgent=is_urgent)
 
     def _keep_spare(self) -> None:
         if self._ending or self._pool.state in (PoolState.STOPPING, PoolState.STOPPED):

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from gateway.pool.listener import inheritable_fds
+from gateway.pool.loading import AT_LEISURE
 from gateway.pool.messages import Message, ProbeFinished, WorkerExited, WorkerReport
 from gateway.pool.protocol import read_lines, to_line
 from gateway.pool.timers import Timer
@@ -116,6 +117,8 @@ class WorkerProcess(Worker):
         listener: socket.socket,
         secret: str,
         post: Callable[[Message], None],
+        *,
+        is_urgent: bool = True,
     ) -> None:
         """:raises OSError: if the process cannot be started"""
         super().__init__(serial, settings)
@@ -123,7 +126,7 @@ class WorkerProcess(Worker):
         self._post = post
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module.
-            python_command("gateway.pool.worker_process"),
+            python_command("gateway.pool.worker_process", *([] if is_urgent else [AT_LEISURE])),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

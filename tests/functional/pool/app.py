@@ -4,12 +4,13 @@ import base64
 import json
 import os
 import time
-from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs
 
 from gateway.settings import restore_settings
 from tests.functional.pool.helpers import eventually, is_alive
+
+PIECE = b"x" * 1_000_000
 
 
 class Background:
@@ -70,16 +71,19 @@ class Application:
             eventually((self.folder / query["until"]).exists, seconds=60)
         body = self.body(path, query)
         self.running -= 1
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-        return [body]
+        length = sum(map(len, body))
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(length))])
+        return body
 
-    def body(self, path, query) -> bytes:
+    def body(self, path, query) -> list[bytes]:
+        """In pieces."""
         if path == "/pool":
-            return json.dumps(self.status).encode()
+            return [json.dumps(self.status).encode()]
         if path == "/leak":
             self.leaked.append(os.urandom(int(query["size"])))
         if path == "/big":
-            return _big(int(query["size"]))
+            pieces, rest = divmod(int(query["size"]), len(PIECE))
+            return [PIECE] * pieces + [PIECE[:rest]] * (rest > 0)
         about = {
             "pid": os.getpid(),
             "running": self.running,
@@ -87,12 +91,7 @@ class Application:
             "limit": self.settings.app.max_allowed_nb_of_simultaneous_upgrades,
             "instances": [each.partner_center_url for each in self.settings.application_instances],
         }
-        return json.dumps(about).encode()
-
-
-@cache
-def _big(size: int) -> bytes:
-    return b"x" * size
+        return [json.dumps(about).encode()]
 
 
 def main(global_config, **_):

@@ -24,7 +24,6 @@ paste.app_factory = tests.functional.pool.app:main
 use = egg:waitress#main
 listen = 127.0.0.1:0
 threads = 6
-outbuf_overflow = 33554432
 """
 
 SETTINGS = """\

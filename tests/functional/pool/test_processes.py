@@ -6,9 +6,11 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from gateway.pool.loading import AT_LEISURE
 from tests.functional.pool.helpers import eventually, is_alive, kill, settings_text
 
 
@@ -38,6 +40,7 @@ def test_a_recycle_uses_the_spare_and_makes_another(pool):
 
     assert pool.recycle() is None
 
+    assert AT_LEISURE in Path(f"/proc/{spare}/cmdline").read_text()
     assert pool.about()["pid"] == spare
     after = pool.until_status("another spare", lambda s: s["spare_pid"] not in (None, spare))
     pool.end()

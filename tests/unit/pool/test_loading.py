@@ -2,12 +2,13 @@
 
 import gc
 import os
+import subprocess
 import sys
 import threading
 
 import pytest
 
-from gateway.pool.loading import LEISURELY, at_leisure, without_collection
+from gateway.pool.loading import AT_LEISURE, LEISURELY, at_leisure, without_collection
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +67,20 @@ def test_where_that_is_forbidden_it_is_done_as_usual(monkeypatch):
     at_leisure(lambda: done.append(1))
 
     assert done == [1]
+
+
+TELL = """
+import gateway.pool.loading as loading, runpy
+
+loading.at_leisure = lambda load: (print("at leisure"), load())
+runpy.run_module("gateway.pool.worker_process", run_name="__main__", alter_sys=False)
+"""
+
+
+@pytest.mark.parametrize(("arguments", "told"), [([], ""), ([AT_LEISURE], "at leisure\n")])
+def test_a_worker_that_is_not_needed_yet_loads_itself_at_leisure(arguments, told):
+    command = [sys.executable, "-c", TELL, *arguments]
+
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, told, "")

@@ -1,10 +1,12 @@
 import http.client
+import random
 import socket
 import threading
 import time
 
 import pytest
 from waitress import wasyncore
+from waitress.buffers import TempfileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 from waitress.task import Task, WSGITask
@@ -22,11 +24,12 @@ class Application:
     def __init__(self):
         self.let_go = threading.Event()
         self.let_go.set()
+        self.pieces = [b"ok"]
 
     def __call__(self, environ, start_response):
         self.let_go.wait(timeout=10)
-        start_response("200 OK", [("Content-Length", "2")])
-        return [b"ok"]
+        start_response("200 OK", [("Content-Length", str(sum(map(len, self.pieces))))])
+        return self.pieces
 
 
 class Server:
@@ -281,6 +284,19 @@ def test_the_port_is_free_at_once_when_it_is_let_go(server):
         server.application.let_go.set()
         assert client.getresponse().read() == b"ok"
     client.close()
+
+
+def test_large_pieces_are_sent_in_order_and_not_put_into_a_file(server, monkeypatch):
+    monkeypatch.delattr(TempfileBasedBuffer, "newfile")
+    large = random.randbytes(5_000_000)
+    server.application.pieces = [b"before", large, b"between", large[::-1], b"after"]
+    server.serving.open()
+    connection = server.connect()
+
+    for _ in range(2):
+        assert get(connection)[2] == b"".join(server.application.pieces)
+
+    connection.close()
 
 
 def test_waitress_has_what_the_drain_relies_on():
