@@ -68,6 +68,28 @@ class TestAnUpgradeThatGoesWell:
         [converted] = [event for event in upgrade.events if event.name == "converted"]
         assert converted.at - upgrade.started_at >= timedelta(seconds=LATENCY * 0.8)
 
+    def test_it_is_over_when_the_subscription_shows_the_new_offer(self, world):
+        world.control.fault("offer_lags", seconds=600, times=1)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        upgrade = world.run(world.context(), upgrade_id)
+
+        at = {event.name: event.at for event in upgrade.events}
+        assert at["converted"] - upgrade.started_at < timedelta(seconds=600)
+        assert at["completed"] - upgrade.started_at >= timedelta(seconds=600)
+        assert upgrade.status is UpgradeStatus.COMPLETED
+
+    def test_the_end_says_what_microsoft_has_now(self, world):
+        world.control.fault("license_errors", users=1, times=1)
+        ids = [world.schedule(name, STANDARD) for name in ("one", "two")]
+        ctx = world.context()
+
+        warned, plain = (world.run(ctx, upgrade_id) for upgrade_id in ids)
+
+        seats = f"4 seats of {plain.target_offer_id}"
+        assert plain.events[-1].detail == f"{seats}; licenses of 2 users moved"
+        assert warned.events[-1].detail.startswith(f"{seats}; The seats moved, but not all licenses")
+
     def test_the_seats_are_those_that_microsoft_has_in_the_end(self, world):
         upgrade_id = world.schedule("one", STANDARD)
         ctx = world.context()
