@@ -56,7 +56,7 @@ It varies, so that the clients do not march in step with each other, nor with an
 """
 
 SETTLING_SECONDS = 0.4
-"""No saved file is in force sooner. To ask for it all the time would take from what the clients have."""
+"""A saved file is hardly in force sooner. To ask all the time would take from what the clients have."""
 
 WARM_UP_SECONDS = 2.0
 """The clients all connect at first; what they see then is not counted."""

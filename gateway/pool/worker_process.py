@@ -1,6 +1,6 @@
 """What the supervisor runs as `python -m gateway.pool.worker_process [--at-leisure]`: a worker.
 
-No garbage is looked for until all is loaded: `loading.without_collection` takes that up again.
+At leisure: one that is not needed yet. No garbage is looked for until all is loaded: `loading.without_collection` takes that up again.
 """
 
 import gc
