@@ -1,7 +1,7 @@
 """What the supervisor runs as `python -m gateway.pool.worker_process [--at-leisure]`: a worker.
 
-One that is not needed yet leaves the processor to others while it loads. No garbage is looked for until all is
-loaded: `loading.without_collection` takes that up again.
+One that is not needed yet leaves the processor to others while it loads. No garbage is looked for until all
+is loaded: `loading.without_collection` takes that up again.
 """
 
 import gc
