@@ -98,7 +98,24 @@ class _Channel(HTTPChannel):
         if isinstance(data, bytes) and len(data) > MOST_AT_ONCE:
             data = ReadOnlyFileBasedBuffer(BytesIO(data))
             data.prepare()
-        return super().write_soon(data)
+        count: int = super().write_soon(data)
+        if self.total_outbufs_len or self.will_close:
+            # The loop may have been told while it left this connection to us, see `writable`.
+            self.server.pull_trigger()
+        return count
+
+    def writable(self) -> bool:
+        """Leave it to the thread that answers while that is sending.
+
+        Waitress would look again and again, without a pause, whether it may send as well; and the thread then
+        waits up to 5 ms for Python's lock after each call of the system. Above the mark the thread is about
+        to wait for the loop.
+        """
+        if self.requests and not self.will_close and self.total_outbufs_len <= self.adj.outbuf_high_watermark:
+            if not self.outbuf_lock.acquire(blocking=False):
+                return False
+            self.outbuf_lock.release()
+        return bool(super().writable())
 
 
 class Serving:

@@ -3,6 +3,7 @@ import random
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from waitress import wasyncore
@@ -11,6 +12,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 from waitress.task import Task, WSGITask
 
+from gateway.pool import serving
 from gateway.pool.listener import Address, bind, bound_address
 from gateway.pool.overflow import TELL_SECONDS
 from gateway.pool.serving import Serving
@@ -297,6 +299,77 @@ def test_large_pieces_are_sent_in_order_and_not_put_into_a_file(server, monkeypa
         assert get(connection)[2] == b"".join(server.application.pieces)
 
     connection.close()
+
+
+def test_the_loop_leaves_a_connection_to_the_thread_that_sends_and_goes_on_after_it(server, monkeypatch):
+    """It must not look again and again; nor must it sleep once the thread has something else to do."""
+    monkeypatch.setattr(serving, "LOOP_SECONDS", 60.0)
+    has_left, has_read = threading.Event(), threading.Event()
+    public = server.serving._public
+    writable, write_soon = public.channel_class.writable, HTTPChannel.write_soon
+
+    def watched(channel):
+        is_writable = writable(channel)
+        if channel.total_outbufs_len and not is_writable:
+            has_left.set()
+        return is_writable
+
+    def sending_for_long(channel, data):
+        with channel.outbuf_lock:
+            count = write_soon(channel, data)
+            if channel.total_outbufs_len:
+                assert has_left.wait(timeout=10)
+        return count
+
+    monkeypatch.setattr(public.channel_class, "writable", watched)
+    monkeypatch.setattr(HTTPChannel, "write_soon", sending_for_long)
+    piece = random.randbytes(12_000_000)
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Length", str(len(piece) + 3))])
+        yield piece
+        assert has_read.wait(timeout=10)
+        yield b"end"
+
+    public.application = application
+    server.serving.open()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        client.settimeout(10)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        assert has_left.wait(timeout=10)
+        with client.makefile("rb") as answer:
+            while answer.readline().strip():
+                pass
+            assert answer.read(len(piece)) == piece
+            has_read.set()
+            assert answer.read() == b"end"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({"requests": ["one"], "total_outbufs_len": 9}, False),
+        ({"requests": ["one"], "total_outbufs_len": 11}, True),
+        ({"requests": ["one"], "total_outbufs_len": 9, "will_close": True}, True),
+        ({"requests": [], "total_outbufs_len": 9}, True),
+    ],
+)
+def test_a_connection_that_another_thread_sends_on_is_left_alone_unless_that_waits(server, state, expected):
+    with socket.socket() as nobody:
+        public = server.serving._public
+        channel = public.channel_class(public, nobody, None, public.adj, map={})
+        channel.adj = SimpleNamespace(outbuf_high_watermark=10)
+        vars(channel).update(state)
+        found = []
+        with channel.outbuf_lock:
+            other = threading.Thread(target=lambda: found.append(channel.writable()))
+            other.start()
+            other.join()
+        channel.del_channel({})
+
+        assert found == [expected]
 
 
 def test_waitress_has_what_the_drain_relies_on():
