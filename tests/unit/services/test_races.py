@@ -2,14 +2,19 @@
 
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
+from gateway.engine.entries import LeaseLostError
 from gateway.engine.ledger import Ledger
-from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeEvent, UpgradeStatus
+from gateway.engine.license_book import LicenseBook
+from gateway.models import ServicePlan, Subscription, Upgrade, UpgradeEvent, UpgradeStatus, UserLicense
 from gateway.services.cancellation import UpgradeCancellation
 from gateway.services.errors import NotEligibleError
+from gateway.services.license_moves import LicenseMoves
 from gateway.services.scheduling import UpgradeScheduling
 from tests.factories import NOW, Factories
 from tests.unit.services.helpers import E1, E3, PATIENCE, caller_of, in_background, paths_of
@@ -161,6 +166,52 @@ class TestCancelAndClaim:
         assert sorted(events) == sorted(
             (key, "canceled" if key in canceled else "started") for key in upgrade_ids
         )
+
+
+class TestLicenses:
+    def test_a_worker_whose_upgrade_is_being_taken_over_writes_nobody_down(self, database):
+        with database.write() as db:
+            factories = Factories(db)
+            upgrade = factories.upgrade(status=UpgradeStatus.IN_PROGRESS, lease_owner="node:slow")
+            user, upgrade_id = factories.user_license(upgrade, holds_new=False), upgrade.id
+            db.flush()
+            db.expunge(user)
+        user.holds_new = True
+        worker: Any = SimpleNamespace(database=database, owner="node:slow", clock=lambda: NOW)
+
+        with database.write_session() as db:
+            db.get_one(Upgrade, upgrade_id).lease_owner = "node:quick"
+            db.flush()
+            with in_background(LicenseBook(worker, upgrade_id).write, [user]) as future:
+                wait_until_blocked(database)
+                db.commit()
+                with pytest.raises(LeaseLostError):
+                    future.result(PATIENCE)
+
+        with database.read() as db:
+            assert db.scalars(select(UserLicense.holds_new)).all() == [False]
+
+    def test_the_second_who_asks_to_move_them_is_told_that_it_is_under_way(self, database):
+        with database.write() as db:
+            factories = Factories(db)
+            upgrade = factories.upgrade(status=UpgradeStatus.COMPLETED_WITH_WARNINGS)
+            for _ in range(3):
+                factories.user_license(upgrade)
+            upgrade_id, caller = upgrade.id, caller_of(db, factories.provider())
+
+        def second():
+            with database.write() as db:
+                return LicenseMoves(db, caller).request(upgrade_id, NOW)
+
+        with database.write_session() as db:
+            assert LicenseMoves(db, caller).request(upgrade_id, NOW) == 3
+            with in_background(second) as future:
+                wait_until_blocked(database)
+                db.commit()
+                assert future.result(PATIENCE) == 3
+
+        with database.read() as db:
+            assert db.scalar(select(func.count()).select_from(UpgradeEvent)) == 1
 
 
 @pytest.fixture
