@@ -99,8 +99,8 @@ class _Channel(HTTPChannel):
             data = ReadOnlyFileBasedBuffer(BytesIO(data))
             data.prepare()
         count: int = super().write_soon(data)
-        if self.total_outbufs_len or self.will_close:
-            # The loop may have been told while it left this connection to us, see `writable`.
+        if self.total_outbufs_len >= self.adj.send_bytes:
+            # Waitress told the loop while that still left this connection to us, see `writable`.
             self.server.pull_trigger()
         return count
 
