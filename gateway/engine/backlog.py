@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Integer, bindparam, func, literal_column, select
 from sqlalchemy.orm import aliased
 
-from gateway.models import ServicePlan, ServiceTemplate, Upgrade, UpgradeBatch
+from gateway.models import ServicePlan, ServiceTemplate, Subscription, Upgrade, UpgradeBatch
 from gateway.statements import Command, Prepared, Statements
 
 LOOK_AHEAD = 2000
@@ -200,6 +200,11 @@ IS_PENDING, IS_IN_PROGRESS = (
 )
 """The same of upgrades that are found by their keys. Where its plan is from when there were none, PostgreSQL
 would read a whole index over all that are pending to find a few.
+"""
+
+OF_ITS_SUBSCRIPTION = Subscription.id == Upgrade.subscription_id.op("||")(literal_column("''"))
+"""To join it to upgrades that are found by their keys. By the column alone PostgreSQL would, in such a plan,
+look for the keys in an index that begins with the subscription, and read all of it.
 """
 
 ANY_BATCH, ANY_TENANT = (

@@ -9,7 +9,15 @@ from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, column, func, literal_column, null, select, table, update
 
-from gateway.engine.backlog import ANY_TENANT, IN_PROGRESS, IS_PENDING, TENANT_IS_BUSY, Backlog, Candidate
+from gateway.engine.backlog import (
+    ANY_TENANT,
+    IN_PROGRESS,
+    IS_PENDING,
+    OF_ITS_SUBSCRIPTION,
+    TENANT_IS_BUSY,
+    Backlog,
+    Candidate,
+)
 from gateway.engine.successors import Begun, Successor, Successors
 from gateway.models import ApplicationInstance, Subscription, Upgrade, UpgradeStatus, UpgradeStep
 from gateway.statements import Command, Prepared, Statements, among
@@ -115,7 +123,7 @@ class Taking:
                 continue
             if candidate.upgrade_id in pending:
                 without_place.append(candidate)
-            else:  # It was canceled, or another upgrade of its customer is in progress.
+            else:  # It was canceled, is being imported, or another upgrade of its customer is in progress.
                 self._backlog.pass_over(candidate.batch, candidate.tenant_id)
         if without_place:
             self._withdraw_successors()
@@ -287,7 +295,7 @@ _CLAIM = Prepared(
             # What is being canceled at this moment is left alone, and what is being imported: a trigger
             # writes the status into the subscription, and the engine never waits for anybody.
             select(Upgrade.id)
-            .join(Subscription)
+            .join(Subscription, OF_ITS_SUBSCRIPTION)
             .where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)
             .with_for_update(of=[Upgrade, Subscription], skip_locked=True)
             .correlate(None)
@@ -307,8 +315,9 @@ _CLAIM = Prepared(
 )
 _STILL_PENDING = Prepared(
     select(Upgrade.id, Upgrade.intended_at)
+    .join(Subscription, OF_ITS_SUBSCRIPTION)
     .where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)
-    .with_for_update(of=Upgrade, skip_locked=True)
+    .with_for_update(of=[Upgrade, Subscription], skip_locked=True)
 )
 _PENDING = Prepared(
     select(*_TABLE.columns, _INSTANCE_NAME).where(among(Upgrade.id, "keys"), IS_PENDING, ~TENANT_IS_BUSY)

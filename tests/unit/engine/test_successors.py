@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +20,8 @@ from tests.catalogs import STANDARD
 from tests.factories import NOW
 from tests.functional.site import wait_until
 from tests.unit.engine.test_claims import LEASE, make, many, name_of_the_instance, read
-from tests.unit.engine.test_ledger import ends, waits
-from tests.unit.services.helpers import PATIENCE
+from tests.unit.engine.test_ledger import ends, lock_subscription, waits
+from tests.unit.services.helpers import PATIENCE, in_background
 
 __all__ = ["make"]
 
@@ -331,6 +331,32 @@ class TestASuccessor:
 
         assert len(world.control.transitions()) == 1
         assert world.read(second).status is UpgradeStatus.CANCELED
+
+
+class TestASuccessorThatIsBeingImported:
+    """SQLite has one writer at a time, so that there is nothing to wait for but its end."""
+
+    @pytest.fixture
+    def database(self, postgresql_database):
+        return postgresql_database
+
+    def test_is_left_alone_and_another_one_begins(self, database, make, make_worker):
+        first, second, third = make(many(3))
+        worker = make_worker(1)
+        worker.ledger.claim()
+        with database.write_session() as db:
+            lock_subscription(db, ends(database, second).ends.subscription_id)
+            with in_background(worker.end, first) as future:
+                wait([future], PATIENCE)
+                db.rollback()
+                assert future.result() is None
+
+        assert worker.ids == [first, second, third]
+        assert in_progress(database) == [third]
+        with pytest.raises(NotClaimedError):
+            worker.ledger.record(waits(second))
+        worker.end(third)
+        assert worker.ledger.claim() == [second]
 
 
 class TestWhatIsOnTheDiskBeforeAnythingIsSent:

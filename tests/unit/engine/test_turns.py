@@ -359,7 +359,7 @@ class TestPlans:
             "upgrade USING INTEGER PRIMARY KEY" if database.is_sqlite else "on pk_upgrade|using pk_upgrade"
         )
         assert re.search(found, plan)
-        assert "ix_upgrade_pending_by_batch" not in plan
+        assert "ix_upgrade" not in plan
         assert not re.search("using uq_upgrade_tenant_in_progress on upgrade  ", plan)
 
     @pytest.mark.parametrize("act", [Claims.look, Claims.renew, Claims.adopt, Claims.release])
