@@ -50,6 +50,7 @@ class Page:
     name: str
     url: str
     within_ms: float | None = PAGE_MS
+    """None for a download, which takes as long as it has lines."""
 
 
 class Took(NamedTuple):
@@ -239,7 +240,7 @@ def _plan_pages(plan: str, ids: Sequence[str]) -> Iterator[Page]:
     for sort, keys in (("id", ["1600000"]), ("-customer", ["H", "1600000"])):
         query = urlencode({"sort": sort, "cursor": encode_keys([sort, *keys])})
         yield Page(f"plan, deep in the list by {sort}", f"{plan}?{query}")
-    yield Page("plan, CSV", f"{plan}/subscriptions.csv")
+    yield Page("plan, CSV", f"{plan}/subscriptions.csv", None)
     rows = urlencode([("row", key) for key in ids])
     yield Page("plan, unchanged poll of 50 rows", f"{plan}/live?{rows}", UNCHANGED_MS)
 
@@ -249,7 +250,7 @@ def _batch_pages(area: str, batches: list[int], database: Database) -> Iterator[
     batch = f"/{area}/upgrade-batches/{batches[0]}"
     for query in ("", "?upgrade_status=failed", "?upgrade_status=completed", "?upgrade_status=in_progress"):
         yield Page(f"batch{query}", f"{batch}{query}")
-    yield Page("batch, CSV", f"{batch}/upgrades.csv")
+    yield Page("batch, CSV", f"{batch}/upgrades.csv", None)
     with database.read() as db:
         failed = Upgrade.batch_id == batches[0], Upgrade.status == UpgradeStatus.FAILED
         upgrade_id = db.scalar(select(Upgrade.id).where(*failed).limit(1))

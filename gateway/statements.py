@@ -279,25 +279,23 @@ def _converted(row: Sequence[Any], converts: Iterable[tuple[int, Convert]]) -> t
 class StatementWriter:
     """Transactions that follow each other closely, on one connection that is kept. One at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, waits_for_disk: bool = True) -> None:
+        """:param waits_for_disk: otherwise a power failure, and nothing less, may undo what was committed;
+        the next transaction of another writer, who waits, has all earlier ones written too
+        """
         self._database = database
+        self._waits_for_disk = waits_for_disk
         self._connection: Connection | None = None
         self._statements: Statements | None = None
-        self._waits_for_disk: bool | None = None
-        """What SQLite was last told; it keeps to it from one transaction to the next."""
 
     @contextmanager
-    def transaction(self, *, waits_for_disk: bool = True) -> Iterator[Statements]:
-        """What commits at the end of the block, or not at all; with an error the connection goes too.
-
-        :param waits_for_disk: otherwise a power failure, and nothing less, may undo what was committed; the
-            next transaction that waits has all earlier ones written too
-        """
+    def transaction(self) -> Iterator[Statements]:
+        """What commits at the end of the block, or not at all; with an error the connection goes too."""
         with self._database.line:
             statements = self._open()
             try:
                 with statements.together():
-                    self._begin(statements, waits_for_disk)
+                    statements.say("BEGIN IMMEDIATE" if statements.is_sqlite else "BEGIN")
                     yield statements
                     statements.say("COMMIT")
             except BaseException:
@@ -308,30 +306,24 @@ class StatementWriter:
                 self.close()
                 raise
 
-    def _begin(self, statements: Statements, waits_for_disk: bool) -> None:
-        if statements.is_sqlite:
-            if waits_for_disk != self._waits_for_disk:
-                statements.say(f"PRAGMA synchronous={'FULL' if waits_for_disk else 'NORMAL'}")
-                self._waits_for_disk = waits_for_disk
-            statements.say("BEGIN IMMEDIATE")
-            return
-        statements.say("BEGIN")
-        if not waits_for_disk:
-            statements.say("SET LOCAL synchronous_commit = off")
-
     def _open(self) -> Statements:
         if self._statements is None:
             self._connection = self._database.engine.connect()
             if not self._database.is_sqlite:  # We say ourselves when a transaction begins.
                 self._connection.execution_options(isolation_level="AUTOCOMMIT")
             self._statements = Statements(self._connection)
-            for setting in OF_SQLITE if self._database.is_sqlite else OF_POSTGRESQL:
+            is_sqlite = self._database.is_sqlite
+            for setting in OF_SQLITE if is_sqlite else OF_POSTGRESQL:
                 self._statements.say(setting)
+            if not self._waits_for_disk:
+                self._statements.say(
+                    "PRAGMA synchronous=NORMAL" if is_sqlite else "SET synchronous_commit = off"
+                )
         return self._statements
 
     def close(self) -> None:
         connection = self._connection
-        self._connection = self._statements = self._waits_for_disk = None
+        self._connection = self._statements = None
         if connection is None:
             return
         # With these settings nobody else shall have it.

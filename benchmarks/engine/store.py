@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text, union_all
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, text, union_all
 
 from benchmarks.engine.names import STANDARD, number_of
 from gateway.db import Database, utcnow
@@ -150,21 +150,15 @@ def enqueue(writer: StatementWriter, words: str, first: int, count: int) -> None
     now = utcnow()
     with writer.transaction() as statements:
         ((batch_id,),) = statements.rows(_ADD_BATCH, account_id=PROVIDER, plan_id=STANDARD, now=now)
-        ((last,),) = statements.rows(_LAST)
-        rows = list(_upgrades(batch_id, words, range(first, first + count), (last or 0) + 1, now))
-        statements.run_many(_ADD_UPGRADE, rows)
-        events = [{"upgrade_id": row["id"], "at": now, "name": "scheduled", "attempt": 0} for row in rows]
-        statements.run_many(_ADD_EVENT, events)
+        statements.run_many(_ADD_UPGRADE, list(_upgrades(batch_id, words, range(first, first + count), now)))
+        statements.run(_ADD_EVENTS, batch_id=batch_id, now=now)
         if not statements.is_sqlite:
             statements.rows(_NOTIFY)
 
 
-def _upgrades(
-    batch_id: int, words: str, numbers: range, first_id: int, now: datetime
-) -> Iterator[dict[str, Any]]:
-    for upgrade_id, number in enumerate(numbers, start=first_id):
+def _upgrades(batch_id: int, words: str, numbers: range, now: datetime) -> Iterator[dict[str, Any]]:
+    for number in numbers:
         yield {
-            "id": upgrade_id,
             "batch_id": batch_id,
             "subscription_id": f"s{number:06}",
             "account_id": f"c{number}",
@@ -193,9 +187,21 @@ _ADD_BATCH = Prepared(
     )
     .returning(UpgradeBatch.id)
 )
-_LAST = Prepared(select(func.max(Upgrade.id)))
-_ADD_UPGRADE = PreparedForMany(Upgrade.__table__, tuple(next(_upgrades(0, "", range(1), 0, utcnow()))))
-_ADD_EVENT = PreparedForMany(UpgradeEvent.__table__, ("upgrade_id", "at", "name", "attempt"))
+_ADD_UPGRADE = PreparedForMany(Upgrade.__table__, tuple(next(_upgrades(0, "", range(1), utcnow()))))
+_ADD_EVENTS = Prepared(
+    insert(UpgradeEvent).from_select(
+        ["upgrade_id", "at", "name", "attempt"],
+        select(
+            Upgrade.id,
+            bindparam("now", type_=UpgradeEvent.at.type),
+            literal_column("'scheduled'"),
+            literal_column("0"),
+        )
+        .where(Upgrade.batch_id == bindparam("batch_id"))
+        .order_by(Upgrade.id),
+        include_defaults=False,
+    )
+)
 _ANY_LIVE = Prepared(
     union_all(
         *(

@@ -71,6 +71,8 @@ class Ledger:
         self._on_begun = on_begun or (lambda row: on_claimed([row]))
         self._on_left_over = on_left_over
         self._writer = StatementWriter(database)
+        # What was claimed is noted once more before anything is sent, and that note waits for the disk.
+        self._writer_of_claims = StatementWriter(database, waits_for_disk=False)
         self._taking = Taking(owner, lease, limit, rooms)
         self._lock = threading.Lock()
         self._gathering: list[Waiting] = []
@@ -109,6 +111,7 @@ class Ledger:
     def close(self) -> None:
         self._clerk.end()
         self._writer.close()
+        self._writer_of_claims.close()
 
     def _write(self, waiting: Waiting) -> Waiting:
         waiting.gate.acquire()
@@ -197,8 +200,9 @@ class Ledger:
 
     def _commit(self, group: Sequence[Waiting]) -> None:
         """All in one transaction; if that fails each in its own, so that only the guilty one hears of it."""
+        writer = self._writer if any(waiting.entry for waiting in group) else self._writer_of_claims
         try:
-            self._transact(group, self._writer, is_alone=False)
+            self._transact(group, writer, is_alone=False)
         except Exception as exc:  # The threads whose entries they are hear of it.
             log.warning("Transaction rolled back: entries=%s", len(group), exc_info=True)
             self._taking.forget()
@@ -213,8 +217,7 @@ class Ledger:
         posting = Posting(
             group, self._taking, self._owner, is_alone=is_alone, is_stopping=self._stopping.is_set()
         )
-        # What was claimed is noted once more before anything is sent, and that note waits for the disk.
-        with writer.transaction(waits_for_disk=any(w.entry for w in group)) as statements:
+        with writer.transaction() as statements:
             posting.write(statements, self._clock())
             is_left_over, is_offered = self._taking.is_unfinished, not is_alone and self._taking.is_offered
             if (is_offered or posting.ends_without_successor) and statements.rows(_IS_PENDING):

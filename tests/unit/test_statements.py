@@ -1,7 +1,8 @@
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.models import Account, AccountType
@@ -104,24 +105,22 @@ class TestStatementWriter:
         writer.close()
         other.close()
 
-    def test_sqlite_is_told_whether_to_wait_when_that_changes_and_after_a_failure(
-        self, sqlite_database, monkeypatch
-    ):
-        told = []
-        monkeypatch.setattr(Statements, "say", lambda _statements, sql: told.append(sql))
-        writer = StatementWriter(sqlite_database)
+    @pytest.mark.parametrize(("waits", "expected"), [(True, {2, "on"}), (False, {1, "off"})])
+    def test_waits_for_the_disk_or_not_also_after_a_failure(self, database, waits, expected):
+        writer = StatementWriter(database, waits_for_disk=waits)
 
-        for waits in (True, False, False, True):
-            with writer.transaction(waits_for_disk=waits):
-                pass
+        assert mode_of(writer) in expected
         with pytest.raises(ValueError, match="broken"), writer.transaction():
             raise ValueError("broken")
-        with writer.transaction():
-            pass
-
+        assert mode_of(writer) in expected
         writer.close()
-        full, normal = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
-        assert [sql for sql in told if sql in (full, normal)] == [full, normal, full, full]
+
+    def test_what_it_was_told_is_not_left_to_others(self, database):
+        with closing(StatementWriter(database, waits_for_disk=False)) as writer:
+            mode_of(writer)
+
+        with closing(StatementWriter(database)) as writer:
+            assert mode_of(writer) in {2, "on"}
 
     def test_a_connection_that_broke_is_replaced(self, postgresql_database):
         writer = StatementWriter(postgresql_database)
@@ -136,3 +135,10 @@ class TestStatementWriter:
         with writer.transaction() as statements:
             assert statements.rows(COUNT) == [(0,)]
         writer.close()
+
+
+def mode_of(writer):
+    """What its database does at the end of its transactions."""
+    with writer.transaction() as statements:
+        wanted = "PRAGMA synchronous" if statements.is_sqlite else "SHOW synchronous_commit"
+        return statements.rows(Prepared(text(wanted)))[0][0]

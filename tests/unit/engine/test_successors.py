@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.engine.entries import Entry, LeaseLostError, NotClaimedError
@@ -15,7 +15,7 @@ from gateway.engine.ledger import Ledger
 from gateway.engine.steps import advance
 from gateway.engine.taking import Taking
 from gateway.models import Upgrade, UpgradeEvent, UpgradeStatus
-from gateway.statements import Statements
+from gateway.statements import Prepared, Statements
 from tests.catalogs import STANDARD
 from tests.factories import NOW
 from tests.functional.site import wait_until
@@ -361,36 +361,45 @@ class TestASuccessorThatIsBeingImported:
 
 class TestWhatIsOnTheDiskBeforeAnythingIsSent:
     @pytest.fixture
-    def words(self, monkeypatch):
-        """What was said of waiting for the disk."""
-        said = []
+    def committed(self, monkeypatch):
+        """Whether each transaction waited for it."""
+        waited = []
         say = Statements.say
 
         def say_and_tell(statements, sql):
-            said.append(sql)
+            if sql == "COMMIT":
+                mode = text("PRAGMA synchronous" if statements.is_sqlite else "SHOW synchronous_commit")
+                waited.append(statements.rows(Prepared(mode))[0][0] in (2, "on"))
             say(statements, sql)
 
         monkeypatch.setattr(Statements, "say", say_and_tell)
-        return said
+        return waited
 
-    def test_a_claim_alone_need_not_be(self, make, make_worker, words):
+    def test_a_claim_alone_need_not_be(self, make, make_worker, committed):
         make(many(1))
 
         make_worker(1).ledger.claim()
 
-        assert {"PRAGMA synchronous=NORMAL", "SET LOCAL synchronous_commit = off"} & set(words)
+        assert committed == [False]
 
-    def test_all_that_is_known_of_an_upgrade_is(self, database, make, make_worker, words):
+    def test_all_that_is_known_of_an_upgrade_is(self, make, make_worker, committed):
         (upgrade_id,) = make(many(1))
         worker = make_worker(1)
         worker.ledger.claim()
-        words.clear()
 
         worker.ledger.record(waits(upgrade_id))
 
-        assert words[-1] == "COMMIT"
-        assert ("PRAGMA synchronous=FULL" in words) is database.is_sqlite  # It keeps to what it was told.
-        assert not {"PRAGMA synchronous=NORMAL", "SET LOCAL synchronous_commit = off"} & set(words)
+        assert committed == [False, True]
+
+    def test_a_claim_together_with_that_is_too(self, database, make, make_worker, committed):
+        first, second = make(many(2))
+        worker = make_worker(1)
+        worker.ledger.claim()
+
+        worker.end(first)
+
+        assert in_progress(database) == [second]
+        assert committed == [False, True]
 
     def test_who_does_not_know_of_a_request_that_may_have_left_cannot_write(
         self, database, make, make_worker
