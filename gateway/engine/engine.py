@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import func, select
 
 from gateway.db import DATABASE_AWAY, Database
@@ -92,8 +94,10 @@ class Engine:
         self._mover = LicenseMover(self._context)
         self._bell = _bell_of(database, owner)
         self._look_wanted = threading.Event()
+        self._next_look = 0.0
+        """When to look at everything, by the steady clock."""
         self._look_at = float("inf")
-        """When to look without being asked, by the steady clock."""
+        """When to look without being asked."""
         self._commits_moved = 0
         self._slots = 0
         self._slots_lock = threading.Lock()
@@ -109,6 +113,7 @@ class Engine:
         freed = self._take_over()
         self._context.stopping.clear()
         self._agenda.open()
+        self._next_look = monotonic()
         self._bell.listen(self._look)
         if not self._scheduler.running:
             self._scheduler.start()
@@ -197,12 +202,10 @@ class Engine:
             timezone="UTC",
         )
         every = self._context.app.upgrade_lease_seconds / 3
-        scheduler.add_job(self._keep_leases, "interval", seconds=every, id="keep-leases")
+        scheduler.add_job(self._keep_leases, _every(every), id="keep-leases")
         if self._database.is_sqlite:
-            scheduler.add_job(self._move_log, "interval", seconds=CHECKPOINT, id="move-log")
-        scheduler.add_job(
-            clean_up, "interval", args=[self._database, self._clock], seconds=CLEAN_UP, id="clean-up"
-        )
+            scheduler.add_job(self._move_log, _every(CHECKPOINT), id="move-log")
+        scheduler.add_job(clean_up, _every(CLEAN_UP), args=[self._database, self._clock], id="clean-up")
         return scheduler
 
     def _look(self) -> None:
@@ -221,31 +224,35 @@ class Engine:
 
     def _dispatch(self) -> None:
         """Claim and hand out work until the engine stops."""
-        next_look = monotonic()
         while not self._context.stopping.is_set():
             self._signal.clear()
-            is_late = monotonic() >= next_look
-            if self._look_wanted.is_set() or is_late or monotonic() >= self._look_at:
-                self._look_wanted.clear()
-                self._look_at = float("inf")
-                next_look = monotonic() + self._look_around(everything=is_late)
-            self._fill_slots(self._agenda.line_up(self._clock()))
-            pause = min(
-                min(next_look, self._look_at) - monotonic(), self._agenda.seconds_until_due(self._clock())
-            )
+            try:
+                pause = self._claim_and_hand_out()
+            except Exception:  # Without a dispatcher nothing would ever start again: look again in a second.
+                log.exception("The queue could not be looked at")
+                pause = LOOK_AROUND_UNTOLD
+                self._next_look = monotonic() + pause
             self._signal.wait(max(0.0, pause))
+
+    def _claim_and_hand_out(self) -> float:
+        """Do it once, as far as it is time to; seconds until there may be more to do."""
+        is_late = monotonic() >= self._next_look
+        if self._look_wanted.is_set() or is_late or monotonic() >= self._look_at:
+            self._look_wanted.clear()
+            self._look_at = float("inf")
+            self._next_look = monotonic() + self._look_around(everything=is_late)
+        self._fill_slots(self._agenda.line_up(self._clock()))
+        return min(
+            min(self._next_look, self._look_at) - monotonic(), self._agenda.seconds_until_due(self._clock())
+        )
 
     def _look_around(self, *, everything: bool) -> float:
         """Find work: pending, abandoned, and what somebody asked to look at now; seconds to the next look."""
-        try:
-            if everything:
-                self._database.clock.synchronise()
-            if self._context.ledger.claim(everything=everything):
-                self._context.stopping.wait(HEAD_START)
-            pause = self._catch_up()
-        except Exception:  # Without a dispatcher nothing would ever start again: look again in a second.
-            log.exception("The queue could not be looked at")
-            return LOOK_AROUND_UNTOLD
+        if everything:
+            self._database.clock.synchronise()
+        if self._context.ledger.claim(everything=everything):
+            self._context.stopping.wait(HEAD_START)
+        pause = self._catch_up()
         self._heartbeat_at = self._clock()
         self._bell.keep()
         # That an instance may do more again is told by nobody.
@@ -275,7 +282,12 @@ class Engine:
                 if self._slots >= self._limit:
                     return
                 self._slots += 1
-            self._scheduler.add_job(self._serve, executor="upgrades")
+            try:
+                self._scheduler.add_job(self._serve, DateTrigger(timezone=UTC), executor="upgrades")
+            except BaseException:
+                with self._slots_lock:
+                    self._slots -= 1
+                raise
             wanted -= 1
 
     def _serve(self) -> None:
@@ -335,6 +347,11 @@ class Engine:
         with self._database.read() as db:
             running = db.scalar(query.where(IN_PROGRESS, ANY_TENANT))
             return running or 0, db.scalar(query.where(PENDING, ANY_BATCH)) or 0
+
+
+def _every(seconds: float) -> IntervalTrigger:
+    """Not by the name of its kind: that would be looked up among the packages installed at that moment."""
+    return IntervalTrigger(seconds=seconds, timezone=UTC)
 
 
 def _bell_of(database: Database, owner: str) -> Doorbell | Listening:

@@ -254,6 +254,22 @@ class TestEngine:
         wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
         assert failures == []
 
+    def test_a_thread_that_cannot_be_had_ends_neither_the_engine_nor_a_slot(
+        self, world, make_engine, monkeypatch
+    ):
+        failures = [RuntimeError("can't start new thread") for _ in range(3)]
+        engine = make_engine(max_allowed_nb_of_simultaneous_upgrades=1)
+        add_job = engine._scheduler.add_job
+        monkeypatch.setattr(
+            engine._scheduler, "add_job", lambda *job, **how: raise_one_of(failures) or add_job(*job, **how)
+        )
+        upgrade_id = world.schedule("one", STANDARD)
+
+        engine.start()
+
+        wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
+        assert failures == []
+
 
 def raise_one_of(failures):
     if failures:
