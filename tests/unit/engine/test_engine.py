@@ -220,6 +220,15 @@ class TestEngine:
 
         wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
 
+    def test_that_it_is_started_twice_changes_nothing(self, world, make_engine):
+        engine = make_engine()
+        engine.start()
+        dispatcher = engine._dispatcher
+
+        engine.start()
+
+        assert engine._dispatcher is dispatcher
+
     def test_after_stop_claiming_it_takes_nothing(self, world, make_engine):
         engine = make_engine()
         engine.start()
