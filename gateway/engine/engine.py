@@ -228,10 +228,9 @@ class Engine:
             self._signal.clear()
             try:
                 pause = self._claim_and_hand_out()
-            except Exception:  # Without a dispatcher nothing would ever start again: look again in a second.
-                log.exception("The queue could not be looked at")
+            except Exception:  # Without a dispatcher nothing would ever start again: try again in a second.
+                log.exception("Work could not be handed out")
                 pause = LOOK_AROUND_UNTOLD
-                self._next_look = monotonic() + pause
             self._signal.wait(max(0.0, pause))
 
     def _claim_and_hand_out(self) -> float:
@@ -248,11 +247,15 @@ class Engine:
 
     def _look_around(self, *, everything: bool) -> float:
         """Find work: pending, abandoned, and what somebody asked to look at now; seconds to the next look."""
-        if everything:
-            self._database.clock.synchronise()
-        if self._context.ledger.claim(everything=everything):
-            self._context.stopping.wait(HEAD_START)
-        pause = self._catch_up()
+        try:
+            if everything:
+                self._database.clock.synchronise()
+            if self._context.ledger.claim(everything=everything):
+                self._context.stopping.wait(HEAD_START)
+            pause = self._catch_up()
+        except Exception:  # What is known already goes on meanwhile: look again in a second.
+            log.exception("The queue could not be looked at")
+            return LOOK_AROUND_UNTOLD
         self._heartbeat_at = self._clock()
         self._bell.keep()
         # That an instance may do more again is told by nobody.

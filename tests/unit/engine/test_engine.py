@@ -263,6 +263,14 @@ class TestEngine:
         wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
         assert failures == []
 
+    def test_what_was_claimed_goes_on_while_no_look_succeeds(self, world, make_engine, monkeypatch):
+        monkeypatch.setattr(Engine, "_catch_up", lambda engine: 1 / 0)
+        upgrade_id = world.schedule("one", STANDARD)
+
+        make_engine().start()
+
+        wait_until(lambda: status(world, upgrade_id) is UpgradeStatus.COMPLETED, within=20, what="the end")
+
     def test_a_thread_that_cannot_be_had_ends_neither_the_engine_nor_a_slot(
         self, world, make_engine, monkeypatch
     ):
