@@ -14,6 +14,7 @@ from gateway.engine import Engine, PartnerCenterClients
 from gateway.engine.claims import Claims
 from gateway.engine.ledger import Ledger
 from gateway.engine.mover import LOOK_AROUND
+from gateway.engine.taking import Taking
 from gateway.models import UpgradeStatus
 from gateway.services.license_moves import LicenseMoves
 from gateway.settings import AppSettings, with_simulator
@@ -21,6 +22,7 @@ from tests.catalogs import STANDARD
 from tests.functional.site import wait_until
 from tests.simulation import BASE_URL, Transport
 from tests.unit.engine.test_licenses import PROVIDER
+from tests.unit.services.helpers import in_background
 
 
 class RealClock:
@@ -181,6 +183,50 @@ class TestEngine:
         go_on.set()
         assert engine.hand_over(10)
         assert status(world, upgrade_id) is UpgradeStatus.COMPLETED
+
+    def test_it_hands_over_what_it_was_just_claiming(self, world, make_engine, monkeypatch):
+        take, due_times = Taking.take, Claims.due_times
+        is_claiming, is_looking, go_on = threading.Event(), threading.Event(), threading.Event()
+
+        def slowly(taking, *how):
+            is_claiming.set()
+            assert go_on.wait(20)
+            return take(taking, *how)
+
+        def look(claims):
+            is_looking.set()
+            return due_times(claims)
+
+        monkeypatch.setattr(Taking, "take", slowly)
+        monkeypatch.setattr(Claims, "due_times", look)
+        upgrade_id = world.schedule("one", STANDARD)
+        engine = make_engine()
+        monkeypatch.setattr(engine._mover, "start", lambda: None)  # It would wait for the claim, too.
+        engine.start()
+        assert is_claiming.wait(20)
+        is_looking.clear()
+
+        with in_background(engine.hand_over, 20) as future:
+            assert not is_looking.wait(0.5)  # What it holds is known only when it claims nothing more.
+            go_on.set()
+            assert future.result(20)
+
+        found = world.read(upgrade_id)
+        assert (found.status, found.lease_owner) == (UpgradeStatus.IN_PROGRESS, None)
+
+    def test_it_has_not_handed_over_while_licenses_are_being_moved(self, make_engine, monkeypatch):
+        engine = make_engine()
+        engine.start()
+        monkeypatch.setattr(engine._mover, "wait", lambda timeout: False)
+
+        assert not engine.hand_over(10)
+
+    def test_it_has_not_handed_over_where_leases_cannot_be_given_back(self, make_engine, monkeypatch):
+        engine = make_engine()
+        engine.start()
+        monkeypatch.setattr(Claims, "release", away)
+
+        assert not engine.hand_over(10)
 
     def test_it_starts_while_the_database_is_away(self, world, make_engine, monkeypatch):
         upgrade_id = world.schedule("one", STANDARD)
