@@ -119,6 +119,16 @@ class TestEngine:
 
         wait_until(lambda: status(world, upgrade_id) is not UpgradeStatus.PENDING, within=5, what="a start")
 
+    def test_it_finds_what_nobody_told_it_of(self, world, make_engine, monkeypatch):
+        monkeypatch.setattr("gateway.engine.engine.LOOK_AROUND", 0.5)
+        engine = make_engine()
+        engine.start()
+        wait_until(lambda: engine.status()["last_heartbeat_at"], within=10, what="the first look")
+
+        upgrade_id = world.schedule("one", STANDARD)
+
+        wait_until(lambda: status(world, upgrade_id) is not UpgradeStatus.PENDING, within=10, what="a start")
+
     def test_it_asks_the_database_nothing_while_there_is_nothing_to_do(self, world, make_engine, monkeypatch):
         for polling in ("engine", "mover"):
             monkeypatch.setattr(f"gateway.engine.{polling}.LOOK_AROUND", 60)
@@ -129,12 +139,16 @@ class TestEngine:
         event.listen(world.database.engine, "before_cursor_execute", lambda *given: looked.append(given[2]))
         wait_until(lambda: is_quiet(looked), within=30, what="the end of the first look around")
         commits = engine._context.ledger.commits
+        turns: list[object] = []
+        line_up = engine._agenda.line_up
+        monkeypatch.setattr(engine._agenda, "line_up", lambda now: turns.append(now) or line_up(now))
 
         threading.Event().wait(2.5)
 
         # What the first look has left in SQLite's log is moved once.
         assert [statement for statement in looked if "upgrade" in statement] == []
         assert engine._context.ledger.commits == commits
+        assert len(turns) <= 1
 
     def test_it_carries_out_two_of_one_customer_one_after_the_other(self, world, make_engine):
         world.control.configure(one_transition_per_customer=True)
