@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from gateway.engine import Engine, PartnerCenterClients
 from gateway.engine.claims import Claims
 from gateway.engine.ledger import Ledger
 from gateway.engine.mover import LOOK_AROUND
+from gateway.engine.pauses import Pauses
 from gateway.engine.taking import Taking
 from gateway.models import UpgradeStatus
 from gateway.services.license_moves import LicenseMoves
@@ -81,7 +83,7 @@ def status(world, upgrade_id):
 
 
 class TestEngine:
-    def test_it_carries_out_what_is_pending(self, world, make_engine):
+    def test_it_carries_out_what_is_pending(self, world, make_engine, caplog):
         ids = [world.schedule("one", STANDARD), world.schedule("two", STANDARD)]
         engine = make_engine()
 
@@ -92,6 +94,7 @@ class TestEngine:
         )
         assert len(world.control.transitions()) == 2
         assert engine.status()["running"] == engine.status()["pending"] == 0
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
     def test_it_moves_licenses_as_soon_as_somebody_asks_for_it(self, world, make_engine):
         world.control.fault("users_left_behind", share=1.0, times=1)
@@ -129,6 +132,19 @@ class TestEngine:
 
         wait_until(lambda: status(world, upgrade_id) is not UpgradeStatus.PENDING, within=10, what="a start")
 
+    def test_it_looks_soon_again_while_microsoft_is_left_alone(self, world, make_engine, monkeypatch):
+        rooms = {"office 365": 0}
+        monkeypatch.setattr(Pauses, "rooms", lambda pauses, now: rooms)
+        upgrade_id = world.schedule("one", STANDARD)
+        engine = make_engine()
+        engine.start()
+        wait_until(lambda: engine.status()["last_heartbeat_at"], within=10, what="the first look")
+        assert status(world, upgrade_id) is UpgradeStatus.PENDING
+
+        rooms.clear()
+
+        wait_until(lambda: status(world, upgrade_id) is not UpgradeStatus.PENDING, within=10, what="a start")
+
     def test_it_asks_the_database_nothing_while_there_is_nothing_to_do(self, world, make_engine, monkeypatch):
         for polling in ("engine", "mover"):
             monkeypatch.setattr(f"gateway.engine.{polling}.LOOK_AROUND", 60)
@@ -139,9 +155,14 @@ class TestEngine:
         event.listen(world.database.engine, "before_cursor_execute", lambda *given: looked.append(given[2]))
         wait_until(lambda: is_quiet(looked), within=30, what="the end of the first look around")
         commits = engine._context.ledger.commits
-        turns: list[object] = []
+        turns = []
         line_up = engine._agenda.line_up
-        monkeypatch.setattr(engine._agenda, "line_up", lambda now: turns.append(now) or line_up(now))
+
+        def count(now):
+            turns.append(now)
+            return line_up(now)
+
+        monkeypatch.setattr(engine._agenda, "line_up", count)
 
         threading.Event().wait(2.5)
 
