@@ -249,6 +249,28 @@ class TestEngine:
         found = world.read(upgrade_id)
         assert (found.status, found.lease_owner) == (UpgradeStatus.IN_PROGRESS, None)
 
+    def test_what_was_in_flight_is_given_back_as_soon_as_its_answer_is_written(
+        self, world, make_engine, monkeypatch
+    ):
+        record, is_writing, go_on = Ledger.record, threading.Event(), threading.Event()
+
+        def slowly(ledger, entry):
+            is_writing.set()
+            assert go_on.wait(20)
+            record(ledger, entry)
+
+        monkeypatch.setattr(Ledger, "record", slowly)
+        upgrade_id = world.schedule("one", STANDARD)
+        engine = make_engine()
+        engine.start()
+        assert is_writing.wait(20)
+        assert not engine.hand_over(0.2)
+        assert world.read(upgrade_id).lease_owner is not None
+
+        go_on.set()
+
+        wait_until(lambda: world.read(upgrade_id).lease_owner is None, within=10, what="the lease")
+
     def test_it_has_not_handed_over_while_licenses_are_being_moved(self, make_engine, monkeypatch):
         engine = make_engine()
         engine.start()
