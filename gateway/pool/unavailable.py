@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from gateway.pool.unavailable_page import PAGE, POLICY, wants_page
 
@@ -129,7 +130,8 @@ class UnavailableAnswerer:
         self._wake_writer.close()
 
     def _wake(self) -> None:
-        self._wake_writer.send(b"x")
+        with suppress(OSError):  # The thread may have seen by itself that this is the end.
+            self._wake_writer.send(b"x")
 
     def _run(self) -> None:
         while not (self._ended and not self._connections):

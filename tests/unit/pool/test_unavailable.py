@@ -99,6 +99,17 @@ def test_slow_clients_do_not_keep_others_waiting(listener, answerer):
             client.close()
 
 
+def test_it_may_see_by_itself_that_this_is_the_end(listener):
+    answerer = UnavailableAnswerer(listener, lambda: 7)
+    answerer._ended = True
+    answerer._wake()
+    answerer._thread.join(10)
+
+    answerer.end()
+
+    assert answerer._wake_writer.fileno() == -1
+
+
 def test_connections_are_left_to_the_workers_when_closed(listener, answerer):
     answerer.open()
     with connect(listener) as client:
