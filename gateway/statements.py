@@ -190,6 +190,9 @@ def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
 Command = tuple[Prepared, Mapping[str, Any]]
 """A statement and its values."""
 
+Rows = Sequence[Sequence[Any]]
+"""What a statement found."""
+
 
 class Statements:
     """Runs prepared statements in the transaction of a connection.
@@ -217,7 +220,7 @@ class Statements:
         return [self._fetch(cursor, prepared) for cursor, prepared in asked]
 
     def run(self, prepared: Prepared, **values: Any) -> None:
-        """Run what has no rows. Together with others, that it failed is known when an answer is awaited."""
+        """Run it, whatever it finds. Together with others, a failure is known when an answer is awaited."""
         self._run(prepared, values)
 
     def run_many(self, prepared: PreparedForMany, many: Sequence[Mapping[str, Any]], **values: Any) -> None:

@@ -153,7 +153,7 @@ def enqueue(writer: StatementWriter, words: str, first: int, count: int) -> None
         statements.run_many(_ADD_UPGRADE, list(_upgrades(batch_id, words, range(first, first + count), now)))
         statements.run(_ADD_EVENTS, batch_id=batch_id, now=now)
         if not statements.is_sqlite:
-            statements.rows(_NOTIFY)
+            statements.run(_NOTIFY)
 
 
 def _upgrades(batch_id: int, words: str, numbers: range, now: datetime) -> Iterator[dict[str, Any]]:

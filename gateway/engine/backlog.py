@@ -10,13 +10,13 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Integer, bindparam, func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from gateway.models import ServicePlan, ServiceTemplate, Subscription, Upgrade, UpgradeBatch
-from gateway.statements import Command, Prepared, Statements
+from gateway.statements import Command, Prepared, Rows, Statements
 
 LOOK_AHEAD = 2000
 """Upgrades remembered of all batches together; of each at least `LEAST`, at most `MOST`."""
@@ -77,7 +77,7 @@ class Backlog:
         """For those that came since; with `everything` also for what was missed or given back."""
         return _LIVE, {"after": 0 if everything else max(0, self._newest - LATE)}
 
-    def discover(self, rows: Sequence[Sequence[Any]]) -> None:
+    def discover(self, rows: Rows) -> None:
         """Take in the answer."""
         for tenant_id in list(self._waiting):
             self.tenant_is_free(tenant_id)  # Another process may have finished with it.

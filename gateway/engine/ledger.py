@@ -223,7 +223,7 @@ class Ledger:
             if (is_offered or posting.ends_without_successor) and statements.rows(_IS_PENDING):
                 is_left_over = True
                 if not statements.is_sqlite:
-                    statements.rows(_NOTIFY, channel=CHANNEL, sender=self._owner)
+                    statements.run(_NOTIFY, channel=CHANNEL, sender=self._owner)
         self.commits += 1
         posting.conclude(self._not_claimed)
         if posting.claimed:

@@ -20,7 +20,7 @@ from gateway.engine.entries import Entry, LeaseLostError, NotClaimedError, Waiti
 from gateway.engine.taking import CLAIMED, Taking
 from gateway.models import Upgrade, UpgradeEvent
 from gateway.services.plan_change import Resources, change_plans, lock_of, resources_of
-from gateway.statements import Command, Prepared, PreparedForMany, Statements, among
+from gateway.statements import Command, Prepared, PreparedForMany, Rows, Statements, among
 
 
 class Posting:
@@ -55,10 +55,10 @@ class Posting:
         return ended > len(self._come_true) + len(self.claimed)
 
     def write(self, statements: Statements, now: datetime) -> None:
-        resources, mine, pending, in_progress = self._look(statements)
+        resources, mine, pending, in_progress, came = self._look(statements)
         left = self._settle(mine, pending, self._taking.limit - in_progress)
         self._post(statements, resources, now)
-        self._claim(statements, pending, left, now)
+        self._claim(statements, pending, left, came, now)
         statements.run_many(_ADD_EVENT, list(self._events(now)))
 
     def conclude(self, not_claimed: set[int]) -> None:
@@ -76,9 +76,9 @@ class Posting:
             not_claimed |= {w.begun.upgrade_id for w in turn if w.begun}.difference(claimed)
         not_claimed.difference_update(claimed)
 
-    def _look(self, statements: Statements) -> tuple[Resources, _Known, _Known, int]:
-        """What plans and subscriptions have; what this worker holds; which successors can be claimed; and how
-        many upgrades are in progress.
+    def _look(self, statements: Statements) -> tuple[Resources, _Known, _Known, int, Sequence[Rows]]:
+        """What plans and subscriptions have; what this worker holds; which successors can be claimed; how
+        many upgrades are in progress; and what came since the last look.
         """
         entries = self._entries
         ended = [entry.ends.subscription_id for entry in entries if entry.ends]
@@ -89,15 +89,20 @@ class Posting:
             [(_HOLD, {"keys": [e.upgrade_id for e in entries], "owner": self._owner})] if entries else [],
             resources_of(changes) if changes else [],
             self._taking.ask(statements, list(self._begun)) if self._claims else [],
+            self._ask_what_came(statements) if self._claims and self._requests else [],
         ]
         found = iter(statements.each(list(chain.from_iterable(asked))))
-        locked, held, resources, places = ([next(found) for _ in commands] for commands in asked)
+        locked, held, resources, places, came = ([next(found) for _ in commands] for commands in asked)
         if locked:
             self._set_apart({key for (key,) in locked[0]})
         mine = dict(held[0]) if held else {}
         pending = dict(places[-2]) if self._claims and self._begun else {}
         in_progress = int(places[-1][0][0]) if places else 0
-        return Resources(*resources), mine, pending, in_progress
+        return Resources(*resources), mine, pending, in_progress, came
+
+    def _ask_what_came(self, statements: Statements) -> list[Command]:
+        everything = any(waiting.everything for waiting in self._requests)
+        return self._taking.ask_what_came(statements, everything=everything)
 
     def _set_apart(self, locked: Collection[str]) -> None:
         """Leave out who would have to wait for somebody, and would have all others wait, too."""
@@ -145,14 +150,16 @@ class Posting:
             else:
                 statements.run_many(_setting(columns), rows, owner=self._owner)
 
-    def _claim(self, statements: Statements, pending: _Known, places: int, now: datetime) -> None:
+    def _claim(
+        self, statements: Statements, pending: _Known, places: int, came: Sequence[Rows], now: datetime
+    ) -> None:
         """Claim what is asked for and what there is room for besides."""
         begun = [each.candidate for each in self._begun.values()]
         if not self._claims:
             self._taking.give_back(begun)
             return
-        if self._requests:
-            self._taking.discover(statements, everything=any(w.everything for w in self._requests))
+        if came:
+            self._taking.discover(came)
         free = [entry.ends.tenant_id for entry in self._written.values() if entry.ends]
         self._taking.settle(begun, self._come_true, pending, free)
         self.claimed = self._taking.take(statements, places, now)

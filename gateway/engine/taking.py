@@ -20,7 +20,7 @@ from gateway.engine.backlog import (
 )
 from gateway.engine.successors import Begun, Successor, Successors
 from gateway.models import ApplicationInstance, Subscription, Upgrade, UpgradeStatus, UpgradeStep
-from gateway.statements import Command, Prepared, Statements, among
+from gateway.statements import Command, Prepared, Rows, Statements, among
 
 CLAIM_LOCK = 0x0365_0001
 """Advisory lock of PostgreSQL: one claim at a time, over all nodes, so that the limit can be counted."""
@@ -71,9 +71,14 @@ class Taking:
         self._successors.clear()
         self._backlog.clear()
 
-    def discover(self, statements: Statements, *, everything: bool) -> None:
+    def ask_what_came(self, statements: Statements, *, everything: bool) -> list[Command]:
+        """For `discover`: which batches there are, and at a server how many engines."""
         present: list[Command] = [] if statements.is_sqlite else [(_PRESENT, {})]
-        live, *engines = statements.each([self._backlog.ask_for_batches(everything=everything), *present])
+        return [self._backlog.ask_for_batches(everything=everything), *present]
+
+    def discover(self, found: Sequence[Rows]) -> None:
+        """Take in the answers."""
+        live, *engines = found
         if engines:
             self._engines = max(1, int(engines[0][0][0]))
         self._withdraw_successors()  # A batch that has just come has its turn before them.

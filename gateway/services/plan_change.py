@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import delete, select
 
@@ -19,12 +19,9 @@ from gateway.models import (
     UpgradeStatus,
 )
 from gateway.partner_center import same_offer
-from gateway.statements import Command, Prepared, PreparedForMany, Statements, among
+from gateway.statements import Command, Prepared, PreparedForMany, Rows, Statements, among
 
 log = logging.getLogger(__name__)
-
-
-Rows = Sequence[Sequence[Any]]
 
 
 class PlanChange(NamedTuple):
