@@ -18,7 +18,8 @@ from gateway.engine.doorbell import Doorbell
 from gateway.models import UpgradeStatus
 from gateway.statements import StatementWriter
 
-GLANCE = 0.0005
+GLANCE = 0.005
+"""Seconds between two looks at the log; each takes from the processors that the worker is about to need."""
 
 PAUSE, COUNT = 0.01, 0.5
 """Seconds between two looks whether anything is left, and between two counts while something is."""
@@ -83,11 +84,11 @@ class Client:
     def _wait_for_start(self, name: str, offset: int, deadline: float) -> bool:
         wanted = f"S {name} ".encode()
         while time.monotonic() < deadline:
+            time.sleep(GLANCE)
             with self._told.log.open("rb") as log:
                 log.seek(offset)
                 if wanted in log.read():
                     return True
-            time.sleep(GLANCE)
         return False
 
     def wait_done(self, n: int, timeout: float) -> dict[str, Any]:

@@ -159,9 +159,9 @@ class Client:
 
     def _wait_for_start(self, wanted: bytes, deadline: float) -> bool:
         while time.monotonic() < deadline:
+            time.sleep(0.005)  # As our own client does.
             if wanted in LOG.read_bytes():
                 return True
-            time.sleep(0.001)
         return False
 
     def wait_done(self, n: int, timeout: float) -> dict[str, Any]:
