@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ def main() -> int:
 def _engine(name: str, python: str | None) -> Engine:
     if name == "gateway":
         return Engine(name)
+    if name == "bare":
+        return Engine(name, command=(sys.executable, "-m", "benchmarks.engine.bare"))
     if python is None:
         raise SystemExit(f"{name} needs --peers PYTHON")
     return Engine(name, command=(python, str(PEERS_FILE), name))
