@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--workloads", default=",".join(WORKLOADS))
     parser.add_argument("--databases", default="sqlite,postgresql")
     parser.add_argument("--peers", metavar="PYTHON", help="of an environment with Huey and Dramatiq")
-    parser.add_argument("--engines", help="such as gateway,huey; all that there are when not given")
+    parser.add_argument("--engines", help="such as gateway,bare,huey; when not given all but bare")
     asked = parser.parse_args()
     engines = asked.engines.split(",") if asked.engines else ["gateway", *(PEERS if asked.peers else ())]
     for database in asked.databases.split(","):
